@@ -1,0 +1,57 @@
+# make course [PROFILE=quick|laptop|paper] [DEVICE=auto|cpu|cuda] [ONLY=02] [FRESH=1]   execute the notebooks
+# make test      every test: library, faults, the course at profile quick, the committed notebooks compared strictly
+# make figures   figures/ and the README's table, from the shipped results
+# make results   train what results/ lacks at PROFILE=laptop, and ship it
+# make bench     speed of the losses and of the training loop, as ratios in one run
+# make clean     remove the environment and everything under runs/
+PROFILE ?= quick
+DEVICE ?= auto
+ONLY ?=
+FRESH ?=
+
+# An activated conda environment is used as it is; otherwise a virtual environment is made here.
+ifdef CONDA_PREFIX
+  PYTHON := python
+  READY :=
+else
+  PYTHON := .venv/bin/python
+  READY := .venv/installed
+endif
+
+.PHONY: course test figures results bench clean
+
+course: $(READY)
+	$(PYTHON) -m fercore doctor
+	$(PYTHON) -m fercore course --profile $(PROFILE) --device $(DEVICE) $(if $(ONLY),--only $(ONLY)) $(if $(filter 1,$(FRESH)),--fresh)
+
+test: $(READY)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pytest tests -q --durations=10
+	FERCORE_SHIPPED_ONLY=1 $(PYTHON) -m pytest notebooks -q --nbval --nbval-current-env --nbval-cell-timeout 300 \
+	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+figures: $(READY)
+	$(PYTHON) -m fercore figures
+
+results: PROFILE := laptop
+results: $(READY)
+	$(PYTHON) -m fercore sweep --experiment all --profile $(PROFILE) --device $(DEVICE)
+	$(PYTHON) -m fercore ship --profile $(PROFILE)
+
+bench: $(READY)
+	$(PYTHON) benchmarks/run.py
+
+clean:
+	rm -rf .venv runs
+
+# Each line below fails with one clear sentence where the machine lacks something.
+PYTHON3 := $(firstword $(foreach name,python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+.venv/installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON3)" && $(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed and was not found; install it, or activate the conda environment of environment.yml" >&2; exit 1; }
+	@echo "making the environment in .venv (PyTorch is large: some minutes, about 6 GB) ..."
+	$(PYTHON3) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

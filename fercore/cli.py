@@ -1,0 +1,222 @@
+"""The command line: `python -m fercore` or `fercore`, one subcommand a job."""
+
+import argparse
+import itertools
+import sys
+from typing import NoReturn
+
+from fercore.errors import FercoreError
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command; an error that a user can mend is one line and exit code 1."""
+    options = parser().parse_args(arguments)
+    try:
+        sys.exit(options.run(options))
+    except FercoreError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from the last finished epoch")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    root = OneLineParser(prog="fercore", description="Metric learning for facial expression recognition: the course's engine.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(run=run)
+        return sub
+
+    one = command("train", train_command, "train one run, or show its stored result")
+    add_config_options(one)
+    one.add_argument("--seed", default="0")
+    many = command("sweep", sweep_command, "train many runs, one process a core; finished ones are skipped")
+    add_config_options(many)
+    many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
+    many.add_argument("--grid", action="append", default=[], metavar="KEY=V1,V2", help="try each value; may be repeated")
+    many.add_argument("--experiment", action="append", help="a table or figure of the course, or 'all', instead of a method")
+
+    data = command("data", data_command, "fetch or check a data set")
+    data.add_argument("action", choices=("make", "check"))
+    data.add_argument("name")
+
+    report = command("report", report_command, "paper | here | interval | status, for every published number used so far")
+    report.add_argument("--profile", default="laptop")
+    report.add_argument("--write", metavar="FILE", help="put the table between the report markers of a Markdown file")
+
+    course = command("course", course_command, "execute the notebooks headless, with real training")
+    course.add_argument("--profile", default="quick")
+    course.add_argument("--only", metavar="NN", help="only the notebooks whose names start so, such as 02")
+    course.add_argument("--device", default="auto")
+    course.add_argument("--fresh", action="store_true", help="train again even where finished runs exist")
+    course.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
+
+    command("figures", figures_command, "regenerate figures/ and the README's table from the shipped results")
+    ship = command("ship", ship_command, "copy finished runs of the course's experiments into results/")
+    ship.add_argument("--profile", default="laptop")
+    command("doctor", doctor_command, "is this machine ready?")
+    return root
+
+
+def add_config_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", default="softmax")
+    command.add_argument("--data", default="wmnist")
+    command.add_argument("--profile", default="quick", help="quick, laptop or paper (default: quick)")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of RunConfig; may be repeated"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--fresh", action="store_true", help="train again even where a finished run exists")
+
+
+# --- the commands; each imports what it needs, so that `--help` and errors come at once ---------------------------------
+
+
+def train_command(options: argparse.Namespace) -> None:
+    from fercore.runs import local_folder
+    from fercore.train import train
+
+    config = make_config(options, seed=options.seed)
+    result = train(config, device=options.device, fresh=options.fresh)
+    if result.diverged:
+        sys.exit(f"{config.id} diverged in epoch {result.epochs[-1]['epoch']}; try a lower --set lr=... or gamma=...")
+    print(describe(result))
+    print(f"stored in {shown_location(result, local_folder(config))}")
+
+
+def sweep_command(options: argparse.Namespace) -> None:
+    from fercore.sweep import sweep
+
+    if options.experiment:
+        configs = [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]
+    else:
+        grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
+        configs = [
+            make_config(options, seed=seed, **dict(choice))
+            for choice in itertools.product(*grid)
+            for seed in options.seeds.split(",")
+        ]
+    for result in sweep(configs, device=options.device, fresh=options.fresh):
+        print(describe(result))
+
+
+def data_command(options: argparse.Namespace) -> None:
+    from fercore.data import DATASETS, load_data
+    from fercore.errors import ConfigError, DataError
+    from fercore.paths import data_dir, shown
+
+    if options.name not in DATASETS:
+        raise ConfigError(f"unknown data set {options.name!r}; known: {', '.join(DATASETS)}")
+    if options.action == "check" and not (data_dir() / "MNIST" / "raw").exists():
+        raise DataError(f"{shown(data_dir())}/MNIST/raw does not exist; `python -m fercore data make wmnist` fetches it")
+    splits = load_data(options.name, fraction=1.0, val_fraction=0.1)
+    print("split   images  " + "  ".join(f"{name:>5}" for name in splits.class_names))
+    for name in ("train", "val", "test"):
+        labels = getattr(splits, name).labels
+        counts = labels.bincount(minlength=splits.num_classes).tolist()
+        print(f"{name:5}  {len(labels):7,}  " + "  ".join(f"{count:5d}" for count in counts))
+
+
+def report_command(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from fercore.report import report, to_markdown, write_between_markers
+
+    table = report(options.profile)
+    if options.write:
+        write_between_markers(Path(options.write), to_markdown(table))
+    print(table.to_string(index=False))
+
+
+def course_command(options: argparse.Namespace) -> None:
+    from fercore.course import run_course, summary
+    from fercore.paths import runs_dir, shown
+
+    parameters = dict(map(split_pair, options.parameter))
+    executed = run_course(options.profile, only=options.only, device=options.device, fresh=options.fresh, parameters=parameters)
+    print(f"\n{summary(executed)}")
+    print(f"\nfigures as PNG and PDF: {shown(runs_dir() / options.profile / 'figures')}")
+    print("read them in a browser: .venv/bin/jupyter lab notebooks (or open the executed copies named above)")
+
+
+def figures_command(options: argparse.Namespace) -> None:
+    from fercore.course import regenerate_figures
+    from fercore.paths import ROOT, shown
+    from fercore.report import report, to_markdown, write_between_markers
+
+    for path in regenerate_figures():
+        print(shown(path))
+    write_between_markers(ROOT / "README.md", to_markdown(report("laptop")))
+    print("README.md: the paper-or-here table")
+
+
+def ship_command(options: argparse.Namespace) -> None:
+    from fercore.report import finished
+    from fercore.runs import ship
+
+    wanted = [config for runs in find_experiments(["all"], options.profile).values() for config in runs]
+    results = finished(wanted)
+    print(f"{len(results)} of {len(set(wanted))} runs are finished; {ship(results)} new or changed in results/")
+
+
+def doctor_command(options: argparse.Namespace) -> None:
+    from fercore.doctor import examine
+
+    answers = examine()
+    for question, ready, answer in answers:
+        print(f"{'ok ' if ready else 'NO '} {question:22} {answer}")
+    failed = [question for question, ready, _ in answers if not ready]
+    sys.exit(f"not ready: {', '.join(failed)}" if failed else 0)
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def make_config(options: argparse.Namespace, **more: object):
+    """The RunConfig that the options describe."""
+    from fercore.config import config_from
+
+    chosen = {"method": options.method, "data": options.data, "profile": options.profile}
+    return config_from(chosen | dict(map(split_pair, options.set)) | more)
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """ "gamma=3" -> ("gamma", "3")."""
+    from fercore.errors import ConfigError
+
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise ConfigError(f"expected KEY=VALUE, got {text!r}")
+    return key, value
+
+
+def find_experiments(names: list[str], profile: str) -> dict:
+    """{row label: configs} of the named experiments together; "all" names every one."""
+    from fercore.errors import ConfigError
+    from fercore.experiments import EXPERIMENTS
+
+    unknown = [name for name in names if name not in (*EXPERIMENTS, "all")]
+    if unknown:
+        raise ConfigError(f"unknown experiment {unknown[0]!r}; known: all, {', '.join(EXPERIMENTS)}")
+    chosen = EXPERIMENTS if "all" in names else {name: EXPERIMENTS[name] for name in names}
+    return {f"{name}: {label}": configs for name, make in chosen.items() for label, configs in make(profile).items()}
+
+
+def describe(result) -> str:
+    """One line: the run and its test numbers."""
+    if result.diverged:
+        return f"{result.config.id}: diverged in epoch {result.epochs[-1]['epoch']}"
+    numbers = f"test accuracy {100 * result.accuracy:.2f} %, balanced {100 * result.balanced_accuracy:.2f} %"
+    return f"{result.config.id}: {numbers} ({result.provenance['seconds']:.0f} s)"
+
+
+def shown_location(result, folder) -> str:
+    from fercore.paths import shown
+
+    return shown(folder if result.array_file.parent == folder else result.array_file.with_suffix(".json"))

@@ -1,0 +1,166 @@
+"""One run, described completely: a frozen, typed configuration whose hash is the run's id."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fercore.data import DATASETS
+from fercore.errors import ConfigError
+from fercore.losses.centers import INITS
+from fercore.losses.dda import NORMALIZATIONS
+from fercore.methods import METHODS, find_method
+from fercore.profiles import find_recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides a training's outcome, apart from machine and device.
+
+    Name a method, a data set, a profile and a seed; what is left out is filled in from the profile's recipe and the
+    method's row, so a config always shows every value that ran:
+
+        >>> RunConfig(method="dda", profile="quick", seed=0, gamma=3).gamma
+        3.0
+
+    A hyper-parameter that the method does not have stays None and cannot be set.
+
+    Raises:
+        ConfigError: an unknown method, data set, profile or choice; a value of the wrong type or out of range.
+    """
+
+    method: str
+    data: str = "wmnist"
+    profile: str = "quick"
+    seed: int = 0
+
+    data_fraction: float | None = None  # of the set's training images, how much is used
+    val_fraction: float | None = None  # of these, how much is held out for validation
+    width: float | None = None  # multiplies the network's channels; 1.0 is the published network
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None  # the highest learning rate
+    schedule: str | None = None  # "one-cycle": up over the first 30 % of steps, then down to 0; "step": see lr_step
+    lr_step: int | None = None  # "step" divides the rate by lr_decay every lr_step epochs
+    lr_decay: float | None = None
+    clip_norm: float | None = None  # the whole gradient is scaled down to this norm; 0 leaves it alone
+    momentum: float | None = None
+    weight_decay: float | None = None
+
+    lambda_c: float | None = None  # weight of the center loss
+    alpha: float | None = None  # step size of the centers
+    center_init: str | None = None  # "he": N(0, 2/D); "released": N(0, 2/K)
+    gamma: float | None = None  # weight of the DDA loss
+    gamma_warmup: float | None = None  # gamma rises from 0 over this share of the training
+    normalization: str | None = None  # "paper": 1/(2m); "released": 1/(2m^2)
+    center_step: str | None = None  # "eq3.10": Wen's step plus the DDA gradient; "wen": Wen's step alone
+
+    def __post_init__(self) -> None:
+        own = find_method(self.method).hyperparameters
+        if self.data not in DATASETS:
+            raise ConfigError(f"unknown data set {self.data!r}; known: {', '.join(DATASETS)}")
+        defaults = find_recipe(self.profile, self.data) | own
+        by_step = (self.schedule or defaults["schedule"]) == "step"
+        for field in dataclasses.fields(self):
+            value, name = getattr(self, field.name), field.name
+            if value is not None and name in HYPERPARAMETERS and name not in own:
+                has = ", ".join(own) or "none of its own"
+                raise ConfigError(f"method {self.method!r} does not use {name!r} (it has: {has})")
+            if value is not None and name in STEP_ONLY and not by_step:
+                raise ConfigError(f"{name} belongs to schedule=step, and this run's schedule is one-cycle")
+            if value is None and not (name in STEP_ONLY and not by_step):
+                value = defaults.get(name)
+            if value is None and name in STEP_ONLY and by_step:
+                raise ConfigError(f"schedule=step needs {name}")
+            object.__setattr__(self, name, None if value is None else checked(field, value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The config as plain values, without what the method does not use."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+    @property
+    def hash(self) -> str:
+        """The first 10 hex digits of the SHA-256 of the canonical JSON form."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+    @property
+    def id(self) -> str:
+        """The run's name in every store: readable first, unique by the hash."""
+        return f"{self.method}-{self.data}-{self.profile}-s{self.seed}-{self.hash}"
+
+    def replace(self, **changes: Any) -> "RunConfig":
+        """A copy with some values changed; unknown keys raise ConfigError."""
+        return config_from(self.to_dict() | changes)
+
+    def command(self) -> str:
+        """The command line that makes this run."""
+        given = {"method", "data", "profile", "seed"}
+        plain = RunConfig(**{key: getattr(self, key) for key in given}).to_dict()
+        sets = "".join(f" --set {k}={v}" for k, v in self.to_dict().items() if k not in given and plain.get(k) != v)
+        named = f"--method {self.method} --data {self.data} --profile {self.profile} --seed {self.seed}"
+        return f"python -m fercore train {named}{sets}"
+
+
+def config_from(values: dict[str, Any]) -> RunConfig:
+    """A RunConfig from a dictionary or from `--set` pairs; for an unknown key ConfigError names the nearest known one."""
+    known = [field.name for field in dataclasses.fields(RunConfig)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            raise ConfigError(f"unknown config key {key!r}{hint}")
+    return RunConfig(**values)
+
+
+HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperparameters}
+KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
+STEP_ONLY = ("lr_step", "lr_decay")
+CHOICES = {
+    "schedule": ("one-cycle", "step"),
+    "center_init": INITS,
+    "normalization": NORMALIZATIONS,
+    "center_step": ("eq3.10", "wen"),
+}
+RANGES = {  # lowest, highest allowed value
+    "seed": (0, 2**31),
+    "data_fraction": (1e-4, 1),
+    "val_fraction": (0.01, 0.9),
+    "width": (1 / 32, 16),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 1_000_000),
+    "lr": (1e-12, 1e3),
+    "lr_step": (1, 100_000),
+    "lr_decay": (1, 1e6),
+    "clip_norm": (0, 1e6),
+    "momentum": (0, 1),
+    "weight_decay": (0, 1e3),
+    "lambda_c": (0, 1e6),
+    "alpha": (0, 1),
+    "gamma": (0, 1e6),
+    "gamma_warmup": (0, 1),
+}
+
+
+def checked(field: dataclasses.Field, value: Any) -> Any:
+    """`value` in the field's own type and range; strings are parsed, so `--set gamma=3` and gamma=3.0 are one config."""
+    name, kind = field.name, KINDS[field.name]
+    try:
+        if kind == "str":
+            if not isinstance(value, str):
+                raise ValueError
+        elif kind == "int":
+            if isinstance(value, bool) or (not isinstance(value, str) and int(value) != value):
+                raise ValueError
+            value = int(value)
+        else:
+            value = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{name} must be {'a string' if kind == 'str' else f'of type {kind}'}, got {value!r}") from None
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ConfigError(f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
+    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
+        raise ConfigError(f"{name} must lie in {RANGES[name][0]:g}..{RANGES[name][1]:g}, got {value:g}")
+    return value

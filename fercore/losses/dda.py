@@ -1,0 +1,75 @@
+"""Discriminant distribution-agnostic loss (DDA; thesis, chapter 3, equations 3.5 to 3.10)."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from fercore.losses.checks import at_least_float32, check_embeddings
+
+NORMALIZATIONS = ("paper", "released")
+
+
+def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:
+    r"""Cross entropy of a softmax over negative squared distances to all class centers, halved.
+
+    .. math:: L_{DDA} = -\frac{1}{2m} \sum_{i=1}^m \log p_{i,y_i}, \qquad
+              p_{ik} = \frac{e^{-\lVert x_i - c_k \rVert^2}}{\sum_l e^{-\lVert x_i - c_l \rVert^2}}   \qquad (3.5)
+
+    p is the posterior of a mixture of K Gaussians with equal priors and variance 1/2: no class count enters.
+
+    Args:
+        embeddings: x, [m, D], floating point; half precision is computed in float32.
+        labels: y, [m], integers in 0..K-1.
+        centers: c, [K, D].
+        normalization: "paper" divides the sum by 2m as printed; "released" by 2m^2, as the authors' code does
+            (the mean of `nll_loss`, divided by m once more).
+
+    Returns:
+        The scalar loss; 0 when there is one class.
+
+    Raises:
+        ValueError: the shapes do not fit, the batch is empty, a label has no center, or normalization is unknown.
+        TypeError: embeddings are not floating point or labels not integers.
+
+    Example:
+        >>> import torch
+        >>> dda_loss(torch.zeros(1, 2), torch.tensor([0]), torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # log(2) / 2
+        tensor(0.3466)
+    """
+    check_embeddings(embeddings, labels, centers)
+    distances = squared_distances(at_least_float32(embeddings), at_least_float32(centers))
+    return F.cross_entropy(-distances, labels.long()) / 2 * extra_factor(len(embeddings), normalization)
+
+
+def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:
+    r"""The gradient of the DDA loss with respect to the centers, which (3.10) adds to the center step.
+
+    .. math:: \frac{\partial L_{DDA}}{\partial c_k} = \frac{1}{m} \sum_{i=1}^m (\delta_{k,y_i} - p_{ik}) (c_k - x_i)
+
+    This is the right gradient; (3.10) prints c_{y_i} for c_k, an erratum that chapter 02 shows by finite differences.
+
+    Args, Raises: as `dda_loss`.
+
+    Returns:
+        [K, D], detached.
+    """
+    check_embeddings(embeddings, labels, centers)
+    x, c = at_least_float32(embeddings.detach()), at_least_float32(centers.detach())
+    posterior = (-squared_distances(x, c)).softmax(dim=1)
+    weight = F.one_hot(labels.long(), len(c)).to(x) - posterior
+    gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)
+    return gradient * extra_factor(len(x), normalization)
+
+
+def squared_distances(x: Tensor, c: Tensor) -> Tensor:
+    """[m, K] squared Euclidean distances, by differences: exact, and smooth where two points coincide.
+
+    The expansion |x|^2 - 2xc + |c|^2 would be one matrix product, but cancels catastrophically for close points.
+    """
+    return (x[:, None, :] - c[None, :, :]).square().sum(dim=2)
+
+
+def extra_factor(batch_size: int, normalization: str) -> float:
+    """What the released code multiplies the printed loss with: 1/m; the paper's text: 1."""
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(f"normalization must be one of {', '.join(NORMALIZATIONS)}, got {normalization!r}")
+    return 1 / batch_size if normalization == "released" else 1.0

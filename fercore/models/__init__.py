@@ -1,0 +1,5 @@
+"""Networks: each returns `(embeddings, logits)`."""
+
+from fercore.models.lenets import LeNetsPP
+
+__all__ = ["LeNetsPP"]

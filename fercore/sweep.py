@@ -1,0 +1,80 @@
+"""Train many configs over an executor: a process pool here, SLURM or Dask elsewhere."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+
+import torch
+from tqdm import tqdm
+
+from fercore.config import RunConfig
+from fercore.data import load_data
+from fercore.errors import SweepError
+from fercore.runs import RunResult, find_result, require_trainable
+from fercore.train import train
+
+
+def sweep(
+    configs: Iterable[RunConfig], executor: Executor | None = None, *, device: str = "auto", fresh: bool = False
+) -> list[RunResult]:
+    """The results of `configs`, in their order; those that are stored are not trained again.
+
+    Args:
+        configs: what to train; a config that stands twice is trained once.
+        executor: any `concurrent.futures.Executor`. None makes a pool of one single-threaded process a core
+            (on a GPU: one process), never more threads than cores.
+        device, fresh: as in `train`.
+
+    Raises:
+        SweepError: runs failed; it names each with its reason, after all the others have finished and are stored.
+        NotShipped: a run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
+    """
+    configs = list(configs)
+    wanted = list(dict.fromkeys(configs))
+    results = {config: find_result(config, fresh=fresh) for config in wanted}
+    missing = [config for config in wanted if results[config] is None]
+    if missing:
+        if not fresh:
+            require_trainable(missing[0])
+        for data, fraction in {(config.data, config.data_fraction): None for config in missing}:
+            load_data(data, fraction=fraction, val_fraction=0.1)  # fetch and check once, before processes race for it
+        results |= run_all(missing, executor, device, fresh)
+    return [results[config] for config in configs]
+
+
+def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fresh: bool) -> dict[RunConfig, RunResult]:
+    """Train every config; report failures at the end."""
+    pool = executor or process_pool(len(configs), device)
+    results, failures = {}, []
+    with tqdm(total=len(configs), desc="sweep", unit="run", file=sys.stderr, mininterval=1) as bar:
+        try:
+            futures = {pool.submit(train, config, device=device, fresh=fresh): config for config in configs}
+            for future in as_completed(futures):
+                config, error = futures[future], future.exception()
+                if error:
+                    failures.append(f"{config.id}: {type(error).__name__}: {error}")
+                    bar.write(f"failed: {failures[-1]}", file=sys.stderr)
+                else:
+                    results[config] = future.result()
+                bar.update()
+        finally:
+            if executor is None:
+                pool.shutdown(cancel_futures=True)
+    if failures:
+        raise SweepError(f"{len(failures)} of {len(configs)} runs failed; the others are stored. {'; '.join(failures)}")
+    return results
+
+
+def process_pool(runs: int, device: str) -> ProcessPoolExecutor:
+    """One single-threaded process a core (over-subscribed cores are several times slower); one process on a GPU."""
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    workers = 1 if on_gpu else min(len(os.sched_getaffinity(0)), runs)
+    context = multiprocessing.get_context("spawn")  # fork and torch's thread pools do not go together
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
+
+
+def start_worker() -> None:
+    torch.set_num_threads(1)
+    os.environ["FERCORE_PROGRESS"] = "0"  # the sweep shows its own bar
