@@ -82,7 +82,7 @@ def train_command(options: argparse.Namespace) -> None:
     from fercore.runs import local_folder
     from fercore.train import train
 
-    config = make_config(options, seed=options.seed)
+    config = make_config(options, ("seed", options.seed))
     result = train(config, device=options.device, fresh=options.fresh)
     if result.diverged:
         sys.exit(f"{config.id} diverged in epoch {result.epochs[-1]['epoch']}; try a lower --set lr=... or gamma=...")
@@ -98,7 +98,7 @@ def sweep_command(options: argparse.Namespace) -> None:
     else:
         grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
         configs = [
-            make_config(options, seed=seed, **dict(choice))
+            make_config(options, *choice, ("seed", seed))
             for choice in itertools.product(*grid)
             for seed in options.seeds.split(",")
         ]
@@ -178,12 +178,17 @@ def doctor_command(options: argparse.Namespace) -> None:
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
 
-def make_config(options: argparse.Namespace, **more: object):
-    """The RunConfig that the options describe."""
+def make_config(options: argparse.Namespace, *more: tuple[str, str]):
+    """The RunConfig that the options and `more` pairs describe; a key may be set once."""
     from fercore.config import config_from
+    from fercore.errors import ConfigError
 
     chosen = {"method": options.method, "data": options.data, "profile": options.profile}
-    return config_from(chosen | dict(map(split_pair, options.set)) | more)
+    for key, value in [*map(split_pair, options.set), *more]:
+        if key in chosen:
+            raise ConfigError(f"{key} is set twice (method, data, profile and seed have options of their own)")
+        chosen[key] = value
+    return config_from(chosen)
 
 
 def split_pair(text: str) -> tuple[str, str]:

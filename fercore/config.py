@@ -42,7 +42,7 @@ class RunConfig:
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None  # the highest learning rate
-    schedule: str | None = None  # "one-cycle": up over the first 30 % of steps, then down to 0; "step": see lr_step
+    schedule: str | None = None  # "trapezoid": up for 10 % of the steps, hold, down to 0 in the last 30 %; "step": see lr_step
     lr_step: int | None = None  # "step" divides the rate by lr_decay every lr_step epochs
     lr_decay: float | None = None
     clip_norm: float | None = None  # the whole gradient is scaled down to this norm; 0 leaves it alone
@@ -69,7 +69,7 @@ class RunConfig:
                 has = ", ".join(own) or "none of its own"
                 raise ConfigError(f"method {self.method!r} does not use {name!r} (it has: {has})")
             if value is not None and name in STEP_ONLY and not by_step:
-                raise ConfigError(f"{name} belongs to schedule=step, and this run's schedule is one-cycle")
+                raise ConfigError(f"{name} belongs to schedule=step, and this run's schedule is trapezoid")
             if value is None and not (name in STEP_ONLY and not by_step):
                 value = defaults.get(name)
             if value is None and name in STEP_ONLY and by_step:
@@ -119,7 +119,7 @@ HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperp
 KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
 STEP_ONLY = ("lr_step", "lr_decay")
 CHOICES = {
-    "schedule": ("one-cycle", "step"),
+    "schedule": ("trapezoid", "step"),
     "center_init": INITS,
     "normalization": NORMALIZATIONS,
     "center_step": ("eq3.10", "wen"),

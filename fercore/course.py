@@ -12,11 +12,11 @@ from typing import Any
 import nbformat
 
 from fercore.errors import ConfigError, FercoreError
+from fercore.notebook import CHECK_MARK
 from fercore.paths import FIGURES, NOTEBOOKS, RESULTS, runs_dir, shown
 from fercore.profiles import check_profile
 
 CELL_TIMEOUT = {"quick": 900, "laptop": 6 * 3600, "paper": 14 * 24 * 3600}  # seconds; papermill has no limit of its own
-CHECK_MARK = "✓"  # what fercore.notebook.check prints before each claim that holds
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) 
     try:
         papermill.execute_notebook(
             path, output, parameters, kernel_name="python3", cwd=NOTEBOOKS, execution_timeout=timeout,
-            progress_bar=False, log_output=False, stderr_file=sys.stderr,
+            progress_bar=False, log_output=False, stderr_file=sys.stderr, extra_arguments=["--IPKernelApp.log_level=40"],
         )  # fmt: skip
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".strip().splitlines()[0]

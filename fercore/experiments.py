@@ -9,20 +9,88 @@ from fercore.config import RunConfig
 from fercore.profiles import check_profile
 
 SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
-GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
+TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
+HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
 
 Experiment = dict[str, list[RunConfig]]
 
 
-def seeds_of(profile: str, **values: object) -> list[RunConfig]:
-    return [RunConfig(profile=profile, seed=seed, **values) for seed in SEEDS[check_profile(profile)]]
+def seeds_of(profile: str, seeds: int | None = None, **values: object) -> list[RunConfig]:
+    """One config a seed, for the profile's seeds or the first few of them."""
+    return [RunConfig(profile=profile, seed=seed, **values) for seed in SEEDS[check_profile(profile)][:seeds]]
 
 
 def table_3_1(profile: str) -> Experiment:
-    """Table 3.1, with the loss as printed."""
+    """Table 3.1; DDA once with the loss as printed, 1/(2m), and once as in the released code, 1/(2m^2)."""
     rows = {"softmax": seeds_of(profile, method="softmax"), "center loss": seeds_of(profile, method="center")}
-    return rows | {f"DDA gamma {gamma}": seeds_of(profile, method="dda", gamma=gamma) for gamma in GAMMAS}
+    for gamma in TABLE_GAMMAS:
+        for normalization in ("paper", "released"):
+            label = f"DDA gamma {gamma}, {'printed' if normalization == 'paper' else normalization}"
+            rows[label] = seeds_of(profile, method="dda", gamma=gamma, normalization=normalization)
+    return rows
 
 
-EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {"table_3_1": table_3_1}
+def chapter_1(profile: str) -> Experiment:
+    """Softmax and center loss with every seed; one DDA run to look ahead."""
+    rows = {"softmax": seeds_of(profile, method="softmax"), "center loss": seeds_of(profile, method="center")}
+    return rows | {"DDA": seeds_of(profile, seeds=1, method="dda", gamma=5, normalization="released")}
+
+
+def gamma_sweep(profile: str) -> Experiment:
+    """Figure 3.5 (d) to (i): six gammas with the released normalization, gamma 0 being center loss."""
+    rows = {"0": seeds_of(profile, method="center")}
+    for gamma in TABLE_GAMMAS + HIGH_GAMMAS:
+        seeds = 1 if gamma in HIGH_GAMMAS else None
+        rows[str(gamma)] = seeds_of(profile, seeds, method="dda", gamma=gamma, normalization="released")
+    return rows
+
+
+MAP_WEIGHTS = {"quick": (0.01, 1.0), "laptop": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), "paper": ()}
+MAP_RATES = {"quick": (0.003, 0.01), "laptop": (0.001, 0.003, 0.01, 0.03), "paper": ()}
+
+
+def rate_map(profile: str) -> Experiment:
+    """The weight of the mean log-likelihood (gamma/2 as printed, gamma/(2m) as released) against the learning rate.
+
+    A short training with a quarter of the images, one seed a cell. Labels are "weight rate". The centers follow Wen's
+    step alone, since the DDA part of (3.10) does not scale with gamma.
+    """
+    size = {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    return {
+        f"{weight:g} {rate:g}": seeds_of(
+            profile, seeds=1, method="dda", normalization="paper", center_step="wen", gamma=2 * weight, lr=rate, **size
+        )
+        for weight in MAP_WEIGHTS[check_profile(profile)]
+        for rate in MAP_RATES[profile]
+    }
+
+
+STABILIZERS = {
+    "nothing: rate 0.01, as printed": {},
+    "the published rate, 0.001": {"lr": 0.001},
+    "a hundredth of the rate": {"lr": 0.0001},
+    "released center init": {"center_init": "released"},
+    "Wen's center step alone": {"center_step": "wen"},
+    "slow centers, alpha 0.05": {"alpha": 0.05},
+    "gamma rises over the whole training": {"gamma_warmup": 1.0},
+    "gradient clipped to norm 1": {"clip_norm": 1.0},
+    "clipped, rate 0.001, gamma rises": {"clip_norm": 1.0, "lr": 0.001, "gamma_warmup": 1.0},
+    "released normalization": {"normalization": "released"},
+}
+
+
+def stabilizers(profile: str) -> Experiment:
+    """What keeps gamma 5 from diverging, one change at a time; the size of `rate_map`'s cells."""
+    size = {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    chosen = STABILIZERS if profile != "quick" else dict(list(STABILIZERS.items())[:: len(STABILIZERS) - 1])
+    return {label: seeds_of(profile, seeds=1, method="dda", gamma=5, **change, **size) for label, change in chosen.items()}
+
+
+EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
+    "table_3_1": table_3_1,
+    "chapter_1": chapter_1,
+    "gamma_sweep": gamma_sweep,
+    "rate_map": rate_map,
+    "stabilizers": stabilizers,
+}
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}  # named as in paper.csv

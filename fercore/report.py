@@ -25,6 +25,8 @@ def published() -> list[dict[str, str]]:
 def report(profile: str = "laptop") -> pd.DataFrame:
     """Every published number used so far, beside what finished runs of `profile` say; nothing is trained.
 
+    A published row that can be read in two ways has a line for each: the row's name, a comma, the reading.
+
     Columns: item, row, paper (%), here (mean ± standard deviation in %, and n), 95 % interval of that mean, paired
     difference from the softmax row with the same seeds and its interval, status ("finished", "diverged" or "not run",
     with the number of seeds).
@@ -32,11 +34,10 @@ def report(profile: str = "laptop") -> pd.DataFrame:
     tables = {item: make(check_profile(profile)) for item, make in PAPER_TABLES.items()}
     rows = []
     for line in published():
-        configs = tables[line["item"]]
-        rows.append(
-            {"item": line["item"], "row": line["row"], "paper": f"{float(line['value']):.2f}"}
-            | compare(configs[line["row"]], baseline=configs["softmax"], metric=line["column"])
-        )
+        experiment = tables[line["item"]]
+        for label in [label for label in experiment if label.split(",")[0] == line["row"]]:
+            ours = compare(experiment[label], baseline=experiment["softmax"], metric=line["column"])
+            rows.append({"item": line["item"], "row": label, "paper": f"{float(line['value']):.2f}"} | ours)
     return pd.DataFrame(rows)
 
 
@@ -95,7 +96,8 @@ def write_between_markers(path: Path, text: str) -> None:
         FercoreError: the file has no such markers.
     """
     content = path.read_text() if path.exists() else ""
-    if BEGIN not in content or END not in content:
+    head, begin, rest = content.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
         raise FercoreError(f"{shown(path)} has no lines {BEGIN!r} and {END!r} to write the report between")
-    head, rest = content.split(BEGIN, 1)
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
+    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")

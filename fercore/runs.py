@@ -38,7 +38,8 @@ class RunResult:
     Attributes:
         config: what ran.
         status: "finished", or "diverged" (the loss was not finite or above `train.DIVERGED_LOSS`).
-        epochs: one row an epoch: epoch, step, lr, loss, val_loss, val_accuracy, val_balanced_accuracy, seconds.
+        epochs: one row an epoch: epoch, step, lr, radius (mean length of the embeddings of a late batch), loss, val_loss,
+            val_accuracy, val_balanced_accuracy, seconds; where it diverged, the last row has no val_ columns.
         test: {"last": ..., "best": ...}, each with accuracy, balanced_accuracy, recall [K] and confusion [K][K];
             "best" is the epoch of the highest balanced accuracy on the validation split. Empty where it diverged.
         provenance: seed, git commit and whether the tree was dirty, versions, device, threads, seconds, data fingerprint.
@@ -90,17 +91,22 @@ class RunResult:
 def find_result(config: RunConfig, *, fresh: bool = False) -> RunResult | None:
     """The finished run of `config`, from the local store or the shipped one; None where there is none.
 
-    With fresh=True only a run that was finished in this session counts (see `SESSION_START`).
+    With fresh=True only a run that was finished in this session counts (see `SESSION_START`); with
+    FERCORE_SHIPPED_ONLY=1, as in the notebook tests, the local store is not looked at.
     """
-    local = read_result(local_folder(config) / "result.json")
+    local = None if shipped_only() and not fresh else read_result(local_folder(config) / "result.json")
     if local and not (fresh and local.provenance["finished"] < SESSION_START):
         return local
     return None if fresh else shipped_result(config)
 
 
+def shipped_only() -> bool:
+    return os.environ.get("FERCORE_SHIPPED_ONLY") == "1"
+
+
 def require_trainable(config: RunConfig) -> None:
-    """Raise NotShipped where only shipped results may be used (FERCORE_SHIPPED_ONLY=1, as in the notebook tests)."""
-    if os.environ.get("FERCORE_SHIPPED_ONLY") == "1":
+    """Raise NotShipped where only shipped results may be used."""
+    if shipped_only():
         raise NotShipped(
             f"no shipped result for {config.id}; make it with `{config.command()}`, then ship it with `make results`"
         )

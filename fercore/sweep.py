@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -44,6 +46,12 @@ def sweep(
     return [results[config] for config in configs]
 
 
+def sweep_rows(rows: Mapping[str, Sequence[RunConfig]], **options: Any) -> dict[str, list[RunResult]]:
+    """`sweep` for an experiment: {label: configs} to {label: results}, all in one pool; options as in `sweep`."""
+    results = iter(sweep([config for configs in rows.values() for config in configs], **options))
+    return {label: [next(results) for _ in configs] for label, configs in rows.items()}
+
+
 def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fresh: bool) -> dict[RunConfig, RunResult]:
     """Train every config; report failures at the end."""
     pool = executor or process_pool(len(configs), device)
@@ -54,7 +62,8 @@ def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fr
             for future in as_completed(futures):
                 config, error = futures[future], future.exception()
                 if error:
-                    failures.append(f"{config.id}: {type(error).__name__}: {error}")
+                    reason = str(error).strip().splitlines() or [""]
+                    failures.append(f"{config.id}: {type(error).__name__}: {reason[0]}")
                     bar.write(f"failed: {failures[-1]}", file=sys.stderr)
                 else:
                     results[config] = future.result()
@@ -76,5 +85,13 @@ def process_pool(runs: int, device: str) -> ProcessPoolExecutor:
 
 
 def start_worker() -> None:
+    """One thread, no bar of its own, and no life after the process that started it."""
     torch.set_num_threads(1)
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     os.environ["FERCORE_PROGRESS"] = "0"  # the sweep shows its own bar
+
+
+def exit_with_parent() -> None:
+    """Wait for the parent's end: a killed sweep must not leave workers that train on for hours."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

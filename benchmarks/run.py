@@ -1,0 +1,141 @@
+"""Speed of the training loop and of the losses, as ratios inside one run: `make bench`. Writes benchmarks/RESULTS.md.
+
+Each pair is timed in turns, and the median of the ratios is told: a machine that is busy with other work slows both.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import fercore.train as loop
+from fercore.config import RunConfig
+from fercore.data import load_data
+from fercore.losses import center_loss, dda_loss
+from fercore.models import LeNetsPP
+
+SHAPES = ((128, 512, 7), (1024, 512, 7), (128, 512, 1000))  # batch, embedding, classes
+BATCH = 64
+CONFIG = RunConfig(method="softmax", profile="laptop", epochs=1, batch_size=BATCH, data_fraction=0.117, schedule="trapezoid")
+
+
+def main() -> None:
+    rows = [loop_against_bare()] + [row for shape in SHAPES for row in losses_at(*shape)]
+    header = ("what", "fercore", "compared with", "that", "ratio of times")
+    lines = ["| " + " | ".join(row) + " |" for row in (header, ("---",) * 5, *rows)]
+    machine = f"{len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, CPU"
+    note = "Made by `make bench`. Medians; a ratio above 1 means that fercore is slower."
+    text = "\n".join(["# Speed", "", f"{note} Machine: {machine}.", "", *lines, ""])
+    Path(__file__).with_name("RESULTS.md").write_text(text)
+    print(text)
+
+
+# --- the training loop ------------------------------------------------------------------------------------------------
+
+
+def loop_against_bare(repetitions: int = 5) -> tuple[str, ...]:
+    """`train`'s steps against the shortest loop over the same images, already floats in memory."""
+    data = load_data("wmnist", fraction=CONFIG.data_fraction, val_fraction=CONFIG.val_fraction)
+    images, labels = loop.normalize(data.train.images, data), data.train.labels
+    ours, bare = alternate(lambda: loop_seconds(data), lambda: bare_seconds(images, labels), repetitions)
+    speed = [f"{len(labels) / statistics.median(seconds):,.0f} images/s" for seconds in (ours, bare)]
+    name = f"training loop, half-width LeNets++, batch {BATCH}"
+    return name, speed[0], "a bare loop over float images", speed[1], ratio(ours, bare)
+
+
+class EpochDoneError(Exception):
+    """Raised in place of the validation, when the steps of the epoch are done."""
+
+
+def loop_seconds(data: object) -> float:
+    """Seconds between the start of the progress bar and the end of the first epoch's steps."""
+    started, bar = [], loop.progress_bar
+
+    def start(*arguments: object, **options: object):
+        started.append(time.perf_counter())
+        return bar(*arguments, **options)
+
+    replaced = {"load_data": lambda *_, **__: data, "progress_bar": start, "load_checkpoint": lambda _: None}
+    replaced["open_folder"] = lambda _: Path()
+    replaced["validate"] = mock.Mock(side_effect=EpochDoneError)
+    with mock.patch.multiple(loop, **replaced):
+        try:
+            loop.fit(CONFIG, torch.device("cpu"))
+        except EpochDoneError:
+            return time.perf_counter() - started[0]
+    raise RuntimeError("the training loop did not validate")
+
+
+def bare_seconds(images: Tensor, labels: Tensor) -> float:
+    model = LeNetsPP(width=CONFIG.width).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=CONFIG.momentum, weight_decay=CONFIG.weight_decay)
+    started = time.perf_counter()
+    for batch in torch.randperm(len(labels)).split(BATCH):
+        optimizer.zero_grad()
+        F.cross_entropy(model(images[batch])[1], labels[batch]).backward()
+        optimizer.step()
+    return time.perf_counter() - started
+
+
+# --- the losses -------------------------------------------------------------------------------------------------------
+
+
+def direct_center(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+    return F.mse_loss(x, c[y], reduction="sum") / (2 * len(x))
+
+
+def direct_dda(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+    return F.cross_entropy(-torch.cdist(x, c).square(), y) / 2
+
+
+def softmax(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    return F.cross_entropy(x @ weight.T, y)
+
+
+def losses_at(m: int, dim: int, num_classes: int) -> list[tuple[str, ...]]:
+    """Forward and backward of each loss against the shortest way to write it and against the softmax loss."""
+    torch.manual_seed(0)
+    x, c = torch.randn(m, dim, requires_grad=True), torch.randn(num_classes, dim)
+    y = torch.randint(num_classes, (m,))
+    plain_softmax = "softmax loss with its linear layer"
+    pairs = [
+        ("center_loss", center_loss, "index and F.mse_loss", direct_center),
+        ("dda_loss", dda_loss, "torch.cdist ** 2", direct_dda),
+        ("center_loss", center_loss, plain_softmax, softmax),
+        ("dda_loss", dda_loss, plain_softmax, softmax),
+    ]
+    rows = []
+    for name, loss, other_name, other in pairs:
+        ours, theirs = alternate(lambda f=loss: step_seconds(f, x, y, c), lambda f=other: step_seconds(f, x, y, c), 7)
+        times = [f"{1e3 * statistics.median(seconds):.2f} ms" for seconds in (ours, theirs)]
+        rows.append((f"{name} ({m}, {dim}, {num_classes})", times[0], other_name, times[1], ratio(ours, theirs)))
+    return rows
+
+
+def step_seconds(loss: Callable[..., Tensor], x: Tensor, y: Tensor, c: Tensor, calls: int = 3) -> float:
+    started = time.perf_counter()
+    for _ in range(calls):
+        torch.autograd.grad(loss(x, y, c), x)
+    return (time.perf_counter() - started) / calls
+
+
+def alternate(first: Callable[[], float], second: Callable[[], float], repetitions: int) -> tuple[list[float], list[float]]:
+    """Both timed in turns, after one call of each that is not counted."""
+    first(), second()
+    times = [(first(), second()) for _ in range(repetitions)]
+    return [a for a, _ in times], [b for _, b in times]
+
+
+def ratio(ours: list[float], theirs: list[float]) -> str:
+    return f"{statistics.median(a / b for a, b in zip(ours, theirs, strict=True)):.2f}"
+
+
+if __name__ == "__main__":
+    os.environ["FERCORE_PROGRESS"] = "0"
+    main()

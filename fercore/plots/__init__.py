@@ -1,0 +1,17 @@
+"""Figures: one function a kind. They take arrays and results, and never train."""
+
+from fercore.plots.curves import plot_class_counts, plot_estimates, plot_rate_map, plot_training
+from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
+from fercore.plots.style import class_colors, save_figure, use_style
+
+__all__ = [
+    "class_colors",
+    "plot_class_counts",
+    "plot_embedding",
+    "plot_embedding_grid",
+    "plot_estimates",
+    "plot_rate_map",
+    "plot_training",
+    "save_figure",
+    "use_style",
+]

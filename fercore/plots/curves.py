@@ -1,0 +1,89 @@
+"""Bars, curves and maps around the embeddings."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fercore.plots.style import class_colors
+from fercore.stats import Estimate
+
+DIVERGED = "✗"
+
+
+def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[str], *, title: str = "") -> None:
+    """One bar a class, its count above it.
+
+    Args:
+        axes: where to draw.
+        counts: [K].
+        class_names: [K].
+        title: the axes' title.
+    """
+    bars = axes.bar(class_names, counts, color=class_colors(len(counts)), width=0.75)
+    axes.bar_label(bars, fmt="{:,.0f}", fontsize=8, padding=2)
+    axes.set(title=title, yticks=[])
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+
+
+def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: str, color: str, scale: float = 1.0) -> None:
+    """One curve over the epochs, named at its end.
+
+    Args:
+        axes: where to draw.
+        rows: a result's `epochs`.
+        column: which column of them.
+        label: written at the last point.
+        color: of line and label.
+        scale: multiplies the values (100 for percent).
+    """
+    points = [(row["epoch"], scale * row[column]) for row in rows if row.get(column) is not None]
+    x, y = zip(*points, strict=True)
+    axes.plot(x, y, color=color, marker="o")
+    axes.annotate(label, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", color=color, va="center")
+
+
+def plot_estimates(axes: Axes, estimates: Mapping[str, Estimate], *, colors: Mapping[str, str] | str = "#0072B2") -> None:
+    """One row an estimate: the mean as a dot, its 95 % interval as a line, from top to bottom.
+
+    Rows without a run are named and marked "not run".
+    """
+    for row, (label, value) in enumerate(estimates.items()):
+        color = colors if isinstance(colors, str) else colors[label]
+        if value.n == 0:
+            axes.annotate("not run", (0.02, row), xycoords=("axes fraction", "data"), va="center", color="gray")
+            continue
+        if value.n > 1:
+            axes.plot([value.low, value.high], [row, row], color=color, solid_capstyle="butt")
+        axes.plot(value.mean, row, "o", color=color, markersize=7)
+    axes.set_yticks(range(len(estimates)), list(estimates))
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="0.9")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def plot_rate_map(
+    values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], title: str, row_label: str, column_label: str
+) -> Figure:
+    """A map of accuracies in percent, with a cross where the training diverged.
+
+    Args:
+        values: [R, C]; NaN where it diverged.
+        rows, columns: [R] and [C] tick labels.
+        title, row_label, column_label: the figure's texts.
+    """
+    values = np.asarray(values, dtype=float)
+    figure, axes = plt.subplots(figsize=(1.0 + 0.85 * len(columns), 1.2 + 0.55 * len(rows)))
+    notes = np.where(np.isnan(values), DIVERGED, np.char.mod("%.0f", np.nan_to_num(values)))
+    sns.heatmap(
+        np.nan_to_num(values), annot=notes, fmt="", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes,
+        xticklabels=columns, yticklabels=rows, cbar_kws={"label": "accuracy (%)"},
+    )  # fmt: skip
+    axes.set(title=title, xlabel=column_label, ylabel=row_label)
+    axes.tick_params(axis="y", rotation=0)
+    return figure

@@ -1,0 +1,72 @@
+"""Embeddings in the plane."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from fercore.plots.style import class_colors
+
+
+def plot_embedding(
+    axes: Axes,
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    *,
+    class_names: Sequence[str],
+    minority: Sequence[int] = (),
+    centers: np.ndarray | None = None,
+    title: str = "",
+) -> None:
+    """Scatter 2-D embeddings, each class named at its mean; minority classes as triangles, above the others.
+
+    Args:
+        axes: where to draw.
+        embeddings: [N, 2].
+        labels: [N], integers in 0..K-1.
+        class_names: [K] short names.
+        minority: classes to draw as triangles and to name in bold.
+        centers: [K, 2], drawn as black crosses.
+        title: the axes' title.
+    """
+    embeddings = np.asarray(embeddings, dtype=float)
+    colors = class_colors(len(class_names))
+    for k in sorted(range(len(class_names)), key=lambda k: k in minority):
+        points = embeddings[labels == k]
+        marker, size = ("^", 9) if k in minority else ("o", 3)
+        axes.scatter(*points.T, s=size, marker=marker, color=colors[k], alpha=0.55, linewidths=0, rasterized=True)
+    if centers is not None:
+        axes.scatter(*np.asarray(centers).T, s=40, marker="x", color="black", linewidths=1.4, zorder=3)
+    for k, name in enumerate(class_names):
+        x, y = np.median(embeddings[labels == k], axis=0)
+        weight = "bold" if k in minority else "normal"
+        halo = [withStroke(linewidth=2.5, foreground="white")]
+        axes.text(
+            x, y, name, color=colors[k], fontsize=12, fontweight=weight, ha="center", va="center", path_effects=halo, zorder=4
+        )
+    axes.set(title=title, aspect="equal")
+
+
+def plot_embedding_grid(panels: list[dict], *, columns: int, shared_limits: bool = True, size: float = 3.0) -> Figure:
+    """Small multiples: one `plot_embedding` for each dictionary of its arguments, on equal limits if asked for."""
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(size * columns, size * rows), squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        plot_embedding(axes, **panel)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    if shared_limits:
+        low, high = limits(np.concatenate([np.asarray(panel["embeddings"], dtype=float) for panel in panels]))
+        for axes in grid.flat[: len(panels)]:
+            axes.set(xlim=(low, high), ylim=(low, high))
+    return figure
+
+
+def limits(points: np.ndarray) -> tuple[float, float]:
+    """One square range that holds all but the outermost half percent of the points."""
+    low, high = np.percentile(points, 0.25), np.percentile(points, 99.75)
+    margin = 0.08 * (high - low)
+    return low - margin, high + margin

@@ -1,0 +1,94 @@
+"""What every test gets: stores of its own in a temporary folder, one thread, no progress lines."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: bit-identity holds for one thread count
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercore import runs
+from fercore.config import RunConfig
+from fercore.data import Images, load_data
+from fercore.data.wmnist import fetch_mnist
+from fercore.paths import ROOT, data_dir
+
+TINY = {"data_fraction": 0.01, "width": 0.0625, "epochs": 1}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty local and shipped stores; the local one's folder of runs."""
+    for name in ("FERCORE_SHIPPED_ONLY", "FERCORE_FIGURES", "FERCORE_SESSION_START"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("FERCORE_PROGRESS", "0")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
+    runs.shipped_index.cache_clear()
+    yield tmp_path / "runs" / "store"
+    runs.shipped_index.cache_clear()
+
+
+@pytest.fixture
+def tiny():
+    """Make a config that trains in about a second: `tiny(method="dda", gamma=1)`."""
+
+    def make(**values: object) -> RunConfig:
+        return RunConfig(**({"method": "softmax"} | TINY | values))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Path:
+    """The folder of MNIST's four files, fetched if need be."""
+    raw = data_dir() / "MNIST" / "raw"
+    fetch_mnist(raw)
+    return raw
+
+
+@pytest.fixture
+def short_test(mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings in this process test on 300 images, not on 10,000."""
+
+    def load(name: str, **options: float):
+        splits = load_data(name, **options)
+        return dataclasses.replace(splits, test=Images(splits.test.images[:300], splits.test.labels[:300]))
+
+    monkeypatch.setattr("fercore.train.load_data", load)
+
+
+@pytest.fixture
+def raw_copy(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of its own, in which the four good files are links that a test may replace."""
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in mnist.iterdir():
+        if file.is_file():
+            (raw / file.name).symlink_to(file.resolve())
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))
+    return raw
+
+
+@pytest.fixture
+def run_cli(monkeypatch: pytest.MonkeyPatch):
+    """Run `python -m fercore ...` and return the finished process; `env` adds variables."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "fercore", *arguments]
+        return subprocess.run(command, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+def one_line(message: object) -> str:
+    """`message` as text, having checked that it is one line."""
+    text = str(message)
+    assert text
+    assert "\n" not in text
+    return text

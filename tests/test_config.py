@@ -1,0 +1,127 @@
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import one_line
+
+from fercore.cli import make_config, parser
+from fercore.config import RunConfig, config_from
+from fercore.errors import ConfigError
+from fercore.methods import METHODS
+from fercore.profiles import PROFILES
+
+
+def test_the_same_config_has_the_same_id():
+    one, same = RunConfig(method="dda", seed=1, gamma=3), RunConfig(seed=1, gamma=3, method="dda")
+    assert one == same
+    assert one.id == same.id
+    assert one.id.startswith("dda-wmnist-quick-s1-")
+
+
+def test_every_value_changes_the_hash():
+    config = RunConfig(method="dda", profile="paper")
+    others = {"profile": "laptop", "normalization": "released", "center_init": "released", "center_step": "wen"}
+    keys = [key for key in config.to_dict() if key not in ("method", "data", "schedule")]  # what these allow differs
+    changed = [config.replace(**{key: others.get(key) or near(getattr(config, key))}) for key in keys]
+    assert len({config.hash, *(other.hash for other in changed)}) == len(keys) + 1
+
+
+def near(value: float) -> float:
+    """Another value of the same type, in every key's range."""
+    return value + 1 if isinstance(value, int) else value * 0.9 or 0.5
+
+
+def test_the_id_does_not_depend_on_the_process():
+    code = "from fercore.config import RunConfig; print(RunConfig(method='dda', gamma=3).id)"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert found == {RunConfig(method="dda", gamma=3).id}
+
+
+@pytest.mark.parametrize("value", [3, 3.0, "3", "3.0", "3e0"])
+def test_a_number_hashes_alike_however_it_is_written(value):
+    assert RunConfig(method="dda", gamma=value).hash == RunConfig(method="dda", gamma=3).hash
+
+
+def test_naming_a_default_changes_nothing():
+    plain = RunConfig(method="dda", profile="laptop")
+    assert RunConfig(**plain.to_dict()) == plain
+    assert RunConfig(method="dda", profile="laptop", gamma=plain.gamma, lr=plain.lr) == plain
+
+
+def test_a_method_shows_its_own_hyperparameters_alone():
+    assert RunConfig(method="softmax").gamma is None
+    assert "lambda_c" not in RunConfig(method="softmax").to_dict()
+    assert RunConfig(method="center").alpha == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"method": "dad"}, "unknown method 'dad'; known: softmax, center, dda"),
+        ({"profile": "fast"}, "unknown profile 'fast'; known: quick, laptop, paper"),
+        ({"data": "mnist"}, "unknown data set 'mnist'"),
+        ({"gama": 3}, "unknown config key 'gama'; did you mean 'gamma'?"),
+        ({"xyz": 3}, "unknown config key 'xyz'; known: method, "),
+        ({"normalization": "mean"}, "normalization must be one of paper, released"),
+        ({"schedule": "cosine"}, "schedule must be one of"),
+        ({"center_init": "zeros"}, "center_init must be one of"),
+        ({"center_step": "3.10"}, "center_step must be one of"),
+        ({"gamma": "three"}, "gamma must be of type float, got 'three'"),
+        ({"gamma": [3]}, "gamma must be of type float"),
+        ({"gamma": -1}, "gamma must lie in 0.."),
+        ({"lr": "nan"}, "lr must lie in"),
+        ({"lr": "inf"}, "lr must lie in"),
+        ({"lr": 0}, "lr must lie in"),
+        ({"epochs": 0}, "epochs must lie in 1.."),
+        ({"epochs": 2.5}, "epochs must be of type int"),
+        ({"epochs": "2.5"}, "epochs must be of type int"),
+        ({"epochs": True}, "epochs must be of type int"),
+        ({"epochs": float("inf")}, "epochs must be of type int"),
+        ({"seed": -1}, "seed must lie in"),
+        ({"schedule": 3}, "schedule must be a string"),
+        ({"data_fraction": 2}, "data_fraction must lie in"),
+        ({"method": "softmax", "gamma": 3}, "method 'softmax' does not use 'gamma' (it has: none of its own)"),
+        ({"method": "center", "gamma": 3}, "method 'center' does not use 'gamma' (it has: lambda_c, alpha, center_init)"),
+        ({"lr_step": 5}, "lr_step belongs to schedule=step"),
+        ({"schedule": "step"}, "schedule=step needs lr_step"),
+        ({"schedule": "step", "lr_step": 5}, "schedule=step needs lr_decay"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_line(values, named):
+    with pytest.raises(ConfigError) as error:
+        config_from({"method": "dda"} | values)
+    assert named in one_line(error.value)
+
+
+def test_step_schedule_takes_its_own_keys():
+    config = RunConfig(method="softmax", schedule="step", lr_step=5, lr_decay=2)
+    assert (config.lr_step, config.lr_decay) == (5, 2.0)
+    assert RunConfig(method="softmax", profile="paper").lr_decay == 1.25
+    assert RunConfig(method="softmax").lr_step is None
+
+
+def test_replace_changes_what_it_names():
+    config = RunConfig(method="dda", gamma=3)
+    assert config.replace(gamma=7) == RunConfig(method="dda", gamma=7)
+    assert config.replace() == config
+    with pytest.raises(ConfigError, match="unknown config key 'gama'"):
+        config.replace(gama=7)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("method", METHODS)
+def test_command_makes_the_same_config(method, profile):
+    plain = RunConfig(method=method, profile=profile, seed=4)
+    odd = plain.replace(lr=1 / 3, epochs=7, **({"alpha": 0.1, "center_init": "released"} if plain.alpha else {}))
+    stepped = RunConfig(method=method, profile=profile, schedule="step", lr_step=2, lr_decay=1.1)
+    for config in (plain, odd, stepped):
+        options = parser().parse_args(shlex.split(config.command())[3:])
+        assert make_config(options, ("seed", options.seed)) == config
+    assert "--set" not in plain.command()

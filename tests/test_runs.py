@@ -1,0 +1,310 @@
+"""The run store: trained once, resumed bit for bit, never silently wrong."""
+
+import dataclasses
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import one_line
+from safetensors.numpy import load_file
+
+import fercore.train as loop
+from fercore import runs
+from fercore.errors import NotShipped, StoreError
+from fercore.runs import find_result, local_folder, ship
+from fercore.train import train
+
+pytestmark = pytest.mark.usefixtures("short_test")
+
+
+@pytest.fixture
+def fits(monkeypatch) -> list:
+    """The configs that were really trained."""
+    called, fit = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda config, *rest: called.append(config) or fit(config, *rest))
+    return called
+
+
+def leftovers(store: Path) -> list[str]:
+    """What stands in the local store, apart from locks."""
+    return sorted(path.name for path in store.rglob("*") if path.is_file() and path.name != "lock")
+
+
+# --- once -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_config_twice_trains_once(tiny, fits, store):
+    first, second = train(tiny()), train(tiny())
+    assert fits == [tiny()]
+    assert first == second
+    assert leftovers(store) == ["arrays.npz", "best.safetensors", "last.safetensors", "result.json"]
+
+
+def test_two_processes_that_want_the_same_run_train_it_once(tiny, tmp_path):
+    """Each process reports that it is ready and waits for the other; training takes a moment longer than usual."""
+    code = """
+import os, sys, time
+from pathlib import Path
+import fercore.train as loop
+from fercore.config import config_from
+folder, fit = Path(sys.argv[1]), loop.fit
+def slow_fit(config, device):
+    (folder / f"fit-{os.getpid()}").touch()
+    time.sleep(0.5)
+    return fit(config, device)
+loop.fit = slow_fit
+(folder / f"ready-{os.getpid()}").touch()
+while len(list(folder.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+result = loop.train(config_from(eval(sys.argv[2])))
+print(result.to_json(), result.arrays["test_predictions"].sum())
+"""
+    command = [sys.executable, "-c", code, str(tmp_path), repr(tiny().to_dict())]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert len(list(tmp_path.glob("fit-*"))) == 1
+
+
+def test_fresh_trains_again_what_an_earlier_session_made(tiny, fits, monkeypatch):
+    train(tiny())
+    monkeypatch.setattr(runs, "SESSION_START", "2999-01-01T00:00:00+00:00")
+    train(tiny(), fresh=True)
+    assert len(fits) == 2
+
+
+def test_fresh_keeps_what_this_session_made(tiny, fits, monkeypatch):
+    monkeypatch.setattr(runs, "SESSION_START", "2000-01-01T00:00:00+00:00")
+    train(tiny(), fresh=True)
+    train(tiny(), fresh=True)
+    assert len(fits) == 1
+
+
+def test_the_same_seed_gives_the_same_weights(tiny, monkeypatch, tmp_path):
+    weights = []
+    for name in ("one", "two"):
+        monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / name))
+        train(tiny(method="dda"))
+        weights.append((local_folder(tiny(method="dda")) / "last.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+# --- killed and resumed -----------------------------------------------------------------------------------------------
+
+KILLED_AFTER_ONE_EPOCH = """
+import os, signal, sys
+import fercore.train as loop
+from fercore.config import config_from
+save = loop.save_checkpoint
+def save_and_die(*arguments):
+    save(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+loop.save_checkpoint = save_and_die
+loop.train(config_from(eval(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("method", ["softmax", "dda"])
+def test_a_killed_training_resumes_bit_identically(method, tiny, monkeypatch, tmp_path):
+    config = tiny(method=method, epochs=3)
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_ONE_EPOCH, repr(config.to_dict())], timeout=300)
+    assert killed.returncode == -9
+    folder = local_folder(config)
+    assert leftovers(folder) == ["checkpoint.pt"]
+
+    trained = []
+    normalize = loop.normalize
+    monkeypatch.setattr(loop, "normalize", lambda images, data: trained.append(len(images)) or normalize(images, data))
+    resumed, steps = train(config), len(trained)
+    assert not (folder / "checkpoint.pt").exists()
+
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "uninterrupted"))
+    trained.clear()
+    whole = train(config)
+    assert steps < len(trained)  # the first epoch was not repeated
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (folder / name).read_bytes() == (local_folder(config) / name).read_bytes()
+    rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in result.epochs] for result in (resumed, whole)]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 3
+    assert resumed.test == whole.test
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(resumed.arrays[name], array)
+
+
+def test_a_damaged_checkpoint_is_one_line(tiny):
+    folder = local_folder(tiny())
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(StoreError) as error:
+        train(tiny())
+    assert "checkpoint.pt is damaged" in one_line(error.value)
+
+
+def test_a_checkpoint_executes_nothing(tiny, tmp_path):
+    folder = local_folder(tiny())
+    folder.mkdir(parents=True)
+    marker = tmp_path / "executed"
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (marker,))
+
+    (folder / "checkpoint.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
+    with pytest.raises(StoreError):
+        train(tiny())
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"config": {"method": "dda", "gama": 1}}'])
+def test_a_damaged_result_is_one_line(tiny, content):
+    folder = local_folder(tiny())
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(content)
+    with pytest.raises(StoreError) as error:
+        train(tiny())
+    assert "result.json is no readable run" in one_line(error.value)
+
+
+# --- what a result holds ----------------------------------------------------------------------------------------------
+
+
+def test_a_result_tells_where_it_comes_from(tiny):
+    result = train(tiny(seed=3))
+    told = result.provenance
+    assert told["seed"] == 3
+    assert {"commit", "dirty", "python", "torch", "device", "threads", "seconds", "finished"} <= told.keys()
+    assert len(told["data_fingerprint"]) == 16
+    assert json.loads((local_folder(tiny(seed=3)) / "result.json").read_text())["config"] == tiny(seed=3).to_dict()
+
+
+def test_a_result_is_consistent_with_its_arrays(tiny):
+    result = train(tiny(method="dda", epochs=2))
+    arrays, last = result.arrays, result.test["last"]
+    right = arrays["test_predictions"] == arrays["test_labels"]
+    assert last["accuracy"] == pytest.approx(right.mean())
+    assert np.sum(last["confusion"]) == len(right) == 300
+    np.testing.assert_allclose(result.recall, [right[arrays["test_labels"] == k].mean() for k in range(10)])
+    assert result.balanced_accuracy == pytest.approx(result.recall.mean())
+    assert arrays["test_embeddings"].shape == (300, 2)
+    assert arrays["centers"].shape == (2, 10, 2)
+    assert arrays["snapshot_embeddings"].shape == (2, len(arrays["snapshot_labels"]), 2)
+
+
+def test_best_is_the_epoch_of_the_best_validation(tiny, monkeypatch):
+    """The second of three epochs is made to look best; its weights are the "best" ones."""
+    scores, saved, copy = iter([0.2, 0.9, 0.5]), [], loop.cpu_copy
+    fake = lambda *_: {"val_loss": 1.0, "val_accuracy": 0.5, "val_balanced_accuracy": next(scores)}  # noqa: E731
+    monkeypatch.setattr(loop, "validate", fake)
+    snapshot = loop.take_snapshot
+    monkeypatch.setattr(loop, "take_snapshot", lambda model, *rest: saved.append(copy(model)) or snapshot(model, *rest))
+    config = tiny(epochs=3)
+    train(config)
+    for name, epoch in (("best", 1), ("last", 2)):
+        stored = load_file(local_folder(config) / f"{name}.safetensors")
+        assert all((stored[key] == value.numpy()).all() for key, value in saved[epoch].items())
+
+
+# --- divergence -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values", [{"lr": 1000, "clip_norm": 0}, {"method": "dda", "gamma": 1e6, "center_init": "he", "lr": 0.01}]
+)
+def test_a_diverged_run_is_stored_as_such_and_not_repeated(values, tiny, fits, store):
+    config = tiny(epochs=2, **values)
+    result = train(config)
+    assert result.status == "diverged"
+    assert np.isnan(result.accuracy)
+    assert np.isnan(result.recall).all()
+    assert result.arrays == {}
+    assert train(config).diverged
+    assert len(fits) == 1
+    assert leftovers(store) == ["arrays.npz", "result.json"]
+    json.loads((local_folder(config) / "result.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
+
+
+# --- stores that cannot be written ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["/proc/fercore", "file/runs"])
+def test_an_unwritable_store_is_one_line_before_any_training(place, tiny, fits, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / place))
+    with pytest.raises(StoreError) as error:
+        train(tiny())
+    assert "cannot write" in one_line(error.value)
+    assert not fits
+
+
+# --- the shipped store ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shipped(tiny, tmp_path, monkeypatch):
+    """A run that stands in the shipped store alone."""
+    config = tiny(method="center")
+    assert ship([train(config)]) == 1
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "empty"))
+    return config
+
+
+def test_a_shipped_run_is_found_and_not_trained(shipped, fits):
+    result = train(shipped)
+    assert not fits
+    assert result.array_file.parent == runs.RESULTS
+    assert set(result.arrays) >= {"test_embeddings", "centers"}
+
+
+def test_shipping_again_changes_nothing(shipped):
+    before = {path.name: path.read_bytes() for path in runs.RESULTS.iterdir()}
+    assert ship([find_result(shipped)]) == 0
+    assert {path.name: path.read_bytes() for path in runs.RESULTS.iterdir()} == before
+
+
+def test_shipping_a_second_run_keeps_the_first(shipped, tiny):
+    assert ship([train(tiny())]) == 1
+    assert set(runs.shipped_index()) == {shipped.id, tiny().id}
+
+
+def test_one_changed_digit_of_a_shipped_run_is_noticed(shipped):
+    path = runs.RESULTS / f"{shipped.id}.json"
+    text = path.read_text()
+    position = text.index('"accuracy": 0.') + len('"accuracy": 0.')
+    path.write_text(f"{text[:position]}{(int(text[position]) + 1) % 10}{text[position + 1 :]}")
+    with pytest.raises(StoreError, match=r"^[^\n]*is not what results/index.csv lists[^\n]*$"):
+        find_result(shipped)
+
+
+def test_one_changed_byte_of_shipped_arrays_is_noticed(shipped):
+    path = runs.RESULTS / f"{shipped.id}.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"is not what results/index\.csv lists"):
+        find_result(shipped)
+
+
+def test_a_missing_shipped_file_is_noticed(shipped):
+    (runs.RESULTS / f"{shipped.id}.npz").unlink()
+    with pytest.raises(StoreError, match=r"is missing, but results/index\.csv lists it"):
+        find_result(shipped)
+
+
+def test_shipped_only_names_the_command_and_trains_nothing(tiny, fits, monkeypatch, store):
+    monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
+    with pytest.raises(NotShipped) as error:
+        train(tiny())
+    assert tiny().command() in one_line(error.value)
+    assert not fits
+    assert not store.exists()
+
+
+def test_results_compare_by_what_they_say(tiny):
+    result = train(tiny())
+    assert result != dataclasses.replace(result, status="diverged")

@@ -1,0 +1,61 @@
+"""The pieces of the training loop."""
+
+import math
+
+import pytest
+import torch
+
+from fercore.config import RunConfig
+from fercore.data import load_data
+from fercore.errors import ConfigError
+from fercore.train import compact, epoch_order, find_device, has_diverged, learning_rate, normalize
+
+
+def test_the_published_schedule_divides_the_rate_every_20_epochs():
+    config = RunConfig(method="softmax", profile="paper")
+    rates = [learning_rate(config, epoch * 10 + 9, steps_per_epoch=10) for epoch in range(100)]
+    assert rates[19] == 0.001
+    assert rates[20] == pytest.approx(0.001 / 1.25)
+    assert rates[99] == pytest.approx(0.001 / 1.25**4)
+
+
+def test_the_short_schedule_rises_and_falls_below_its_highest_rate():
+    config = RunConfig(method="softmax", profile="laptop")
+    rates = [learning_rate(config, step, steps_per_epoch=100) for step in range(100 * config.epochs)]
+    assert max(rates) == pytest.approx(config.lr)
+    assert all(rate >= 0 for rate in rates)
+    assert rates[0] < config.lr / 10 > rates[-1]
+
+
+def test_an_epoch_visits_every_image_once_in_an_order_of_its_own():
+    first, second, other = epoch_order(0, 0, 50), epoch_order(0, 1, 50), epoch_order(1, 0, 50)
+    assert sorted(first.tolist()) == list(range(50))
+    assert torch.equal(first, epoch_order(0, 0, 50))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.usefixtures("mnist")
+def test_normalized_images_have_mean_0_and_spread_1():
+    data = load_data("wmnist", fraction=0.1, val_fraction=0.1)
+    images = normalize(data.train.images, data)
+    assert images.mean().item() == pytest.approx(0, abs=0.05)
+    assert images.std().item() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, 1e7])
+def test_a_loss_that_is_lost_is_noticed(loss):
+    assert has_diverged(torch.tensor(loss))
+    assert not has_diverged(torch.tensor(2.3))
+
+
+def test_embeddings_too_long_for_float16_are_kept_in_float32():
+    assert str(compact(torch.tensor([1.0])).dtype) == "float16"
+    assert compact(torch.tensor([1e5]))[0] == 1e5
+
+
+def test_a_device_that_is_not_there_is_one_line():
+    assert find_device("cpu").type == "cpu"
+    for name in ("gpu", "cuda:99"):
+        with pytest.raises(ConfigError, match=rf"^device '{name}' cannot be used here [^\n]*$"):
+            find_device(name)
