@@ -1,6 +1,7 @@
 """The command line: `python -m fercore` or `fercore`, one subcommand a job."""
 
 import argparse
+import ast
 import itertools
 import sys
 from typing import NoReturn
@@ -15,6 +16,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(options.run(options))
     except FercoreError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on from the last finished epoch")
 
@@ -85,7 +88,7 @@ def train_command(options: argparse.Namespace) -> None:
     config = make_config(options, ("seed", options.seed))
     result = train(config, device=options.device, fresh=options.fresh)
     if result.diverged:
-        sys.exit(f"{config.id} diverged in epoch {result.epochs[-1]['epoch']}; try a lower --set lr=... or gamma=...")
+        sys.exit(f"error: {config.id} diverged in epoch {result.epochs[-1]['epoch']}; try a lower --set lr=... or gamma=...")
     print(describe(result))
     print(f"stored in {shown_location(result, local_folder(config))}")
 
@@ -138,7 +141,7 @@ def course_command(options: argparse.Namespace) -> None:
     from fercore.course import run_course, summary
     from fercore.paths import runs_dir, shown
 
-    parameters = dict(map(split_pair, options.parameter))
+    parameters = {name: literal(value) for name, value in map(split_pair, options.parameter)}
     executed = run_course(options.profile, only=options.only, device=options.device, fresh=options.fresh, parameters=parameters)
     print(f"\n{summary(executed)}")
     print(f"\nfigures as PNG and PDF: {shown(runs_dir() / options.profile / 'figures')}")
@@ -147,22 +150,19 @@ def course_command(options: argparse.Namespace) -> None:
 
 def figures_command(options: argparse.Namespace) -> None:
     from fercore.course import regenerate_figures
-    from fercore.paths import ROOT, shown
-    from fercore.report import report, to_markdown, write_between_markers
+    from fercore.paths import shown
 
     for path in regenerate_figures():
         print(shown(path))
-    write_between_markers(ROOT / "README.md", to_markdown(report("laptop")))
-    print("README.md: the paper-or-here table")
 
 
 def ship_command(options: argparse.Namespace) -> None:
     from fercore.report import finished
     from fercore.runs import ship
 
-    wanted = [config for runs in find_experiments(["all"], options.profile).values() for config in runs]
+    wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     results = finished(wanted)
-    print(f"{len(results)} of {len(set(wanted))} runs are finished; {ship(results)} new or changed in results/")
+    print(f"{len(results)} of {len(wanted)} runs are finished; {ship(results)} new or changed in results/")
 
 
 def doctor_command(options: argparse.Namespace) -> None:
@@ -199,6 +199,14 @@ def split_pair(text: str) -> tuple[str, str]:
     if not (key and equals and value):
         raise ConfigError(f"expected KEY=VALUE, got {text!r}")
     return key, value
+
+
+def literal(text: str) -> object:
+    """A Python literal where the text is one (True, 3, 0.5), else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def find_experiments(names: list[str], profile: str) -> dict:

@@ -92,7 +92,7 @@ class RunConfig:
         return f"{self.method}-{self.data}-{self.profile}-s{self.seed}-{self.hash}"
 
     def replace(self, **changes: Any) -> "RunConfig":
-        """A copy with some values changed; unknown keys raise ConfigError."""
+        """A copy with some values changed and all others kept; for another method, profile or schedule make a new one."""
         return config_from(self.to_dict() | changes)
 
     def command(self) -> str:
@@ -156,7 +156,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
                 raise ValueError
             value = int(value)
         else:
-            value = float(value)
+            value = float(value) + 0.0  # -0.0 and 0.0 are one config
     except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{name} must be {'a string' if kind == 'str' else f'of type {kind}'}, got {value!r}") from None
     if name in CHOICES and value not in CHOICES[name]:

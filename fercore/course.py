@@ -1,9 +1,11 @@
 """Execute the course's notebooks headless with papermill, and regenerate figures/ from the shipped results."""
 
+import contextlib
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +15,9 @@ import nbformat
 
 from fercore.errors import ConfigError, FercoreError
 from fercore.notebook import CHECK_MARK
-from fercore.paths import FIGURES, NOTEBOOKS, RESULTS, runs_dir, shown
+from fercore.paths import FIGURES, NOTEBOOKS, ROOT, runs_dir, shown
 from fercore.profiles import check_profile
+from fercore.report import report, to_markdown, write_between_markers
 
 CELL_TIMEOUT = {"quick": 900, "laptop": 6 * 3600, "paper": 14 * 24 * 3600}  # seconds; papermill has no limit of its own
 
@@ -84,6 +87,7 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> set[str]:
 def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) -> Executed:
     """Run one notebook by papermill and count what it shows."""
     import papermill  # takes a second to import, and no other command needs it
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,10 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) 
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
         raise FercoreError(f"{path.name} failed in cell {error.exec_count}: {reason} (see {shown(output)})") from None
+    except CellTimeoutError:
+        raise FercoreError(f"{path.name}: a cell took longer than {timeout:,} s (see {shown(output)})") from None
+    except DeadKernelError:
+        raise FercoreError(f"{path.name}: the kernel died, often for lack of memory (see {shown(output)})") from None
     outputs = [out for cell in nbformat.read(output, as_version=4).cells for out in cell.get("outputs", [])]
     figures = sum("image/png" in out.get("data", {}) for out in outputs)
     checks = sum(out.get("text", "").count(CHECK_MARK) for out in outputs if out.get("name") == "stdout")
@@ -115,27 +123,30 @@ def summary(executed: list[Executed]) -> str:
 
 
 def regenerate_figures() -> list[Path]:
-    """Rewrite figures/ by executing, at profile laptop and from the shipped results alone, each notebook that exports any.
+    """Rewrite figures/ and the README's table from the shipped results alone, at profile laptop; returns what was written.
+
+    Each notebook that exports figures is executed: a figure and the page that shows it cannot differ.
 
     Raises:
         FercoreError: a notebook failed, or a needed run is not shipped.
     """
-    environment = {"FERCORE_FIGURES": str(FIGURES), "FERCORE_SHIPPED_ONLY": "1", "FERCORE_RUNS": str(runs_dir() / "figures")}
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
+    with environment(FERCORE_FIGURES=str(FIGURES), FERCORE_SHIPPED_ONLY="1"):
         for path in find_notebooks(None):
             if "save_figure(" in path.read_text():
                 print(f"figures of {path.name} ...", file=sys.stderr, flush=True)
-                parameters = choose_parameters(path, {"PROFILE": "laptop"}, explicit=set())
-                execute(path, runs_dir() / path.name, parameters, CELL_TIMEOUT["quick"])
+                chosen = choose_parameters(path, {"PROFILE": "laptop"}, explicit=set())
+                execute(path, runs_dir() / "figures" / path.name, chosen, CELL_TIMEOUT["quick"])
+        write_between_markers(ROOT / "README.md", to_markdown(report("laptop")))
+    return [*sorted(FIGURES.glob("*.p*")), ROOT / "README.md"]
+
+
+@contextlib.contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables for a while; kernels started meanwhile inherit them."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-    return sorted(FIGURES.glob("*.p*"))
-
-
-def require_results() -> None:
-    """FercoreError where results/ is missing: a clone without it cannot show anything."""
-    if not (RESULTS / "index.csv").exists():
-        raise FercoreError(f"{shown(RESULTS)}/index.csv is missing; restore it with `git checkout -- results`")
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,6 +1,7 @@
 """Published number beside ours: one row each, with its interval, its difference from softmax, and its status."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +60,7 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
     }
 
 
-def finished(configs: list[RunConfig]) -> list[RunResult]:
+def finished(configs: Iterable[RunConfig]) -> list[RunResult]:
     """The stored runs among `configs`."""
     return [result for config in configs if (result := find_result(config))]
 
@@ -71,6 +72,12 @@ def percent(runs: list[RunResult], metric: str) -> dict[int, float]:
 
 def interval(value: Estimate) -> str:
     return f"{value.low:.2f} to {value.high:.2f}" if value.n > 1 else "-"
+
+
+def signed(difference: Estimate) -> str:
+    """A difference with its sign, and its interval where there is one."""
+    bounds = f" [{difference.low:+.2f}, {difference.high:+.2f}]" if difference.n > 1 else ""
+    return f"{difference.mean:+.2f}{bounds}"
 
 
 def status(configs: list[RunConfig], runs: list[RunResult]) -> str:

@@ -43,7 +43,7 @@ class RunResult:
         test: {"last": ..., "best": ...}, each with accuracy, balanced_accuracy, recall [K] and confusion [K][K];
             "best" is the epoch of the highest balanced accuracy on the validation split. Empty where it diverged.
         provenance: seed, git commit and whether the tree was dirty, versions, device, threads, seconds, data fingerprint.
-        folder: where `arrays` are read from.
+        array_file: where `arrays` are read from.
     """
 
     config: RunConfig
@@ -74,14 +74,14 @@ class RunResult:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What figures need: see `train.collect_arrays`. Read on first use."""
+        """What figures need, read on first use: see `train.test_once` and `train.collect_snapshots`."""
         if self.array_file is None or not self.array_file.exists():
             raise StoreError(f"run {self.config.id} has no arrays; train it again with fresh=True")
         with np.load(self.array_file) as saved:
             return {name: saved[name] for name in saved.files}
 
     def to_json(self) -> str:
-        """The result without its arrays, one line for each small list."""
+        """The result without its arrays."""
         content = dict(
             config=self.config.to_dict(), status=self.status, epochs=self.epochs, test=self.test, provenance=self.provenance
         )
@@ -137,6 +137,13 @@ def open_folder(config: RunConfig) -> Path:
 def run_lock(config: RunConfig) -> FileLock:
     """A lock that one process at a time holds on a run; released by the system when its holder dies."""
     return FileLock(open_folder(config) / "lock")
+
+
+def forget_checkpoint(config: RunConfig) -> None:
+    """Delete what an earlier session left of an unfinished run: a fresh training starts at the beginning."""
+    checkpoint = local_folder(config) / "checkpoint.pt"
+    if checkpoint.exists() and checkpoint.stat().st_mtime < datetime.fromisoformat(SESSION_START).timestamp():
+        checkpoint.unlink()
 
 
 def save_result(result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:

@@ -26,7 +26,7 @@ from fercore.methods import find_method
 from fercore.metrics import confusion_matrix, recalls, summarize
 from fercore.models import LeNetsPP
 from fercore.paths import ROOT
-from fercore.runs import RunResult, find_result, open_folder, require_trainable, run_lock, save_result
+from fercore.runs import RunResult, find_result, forget_checkpoint, open_folder, require_trainable, run_lock, save_result
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
@@ -55,6 +55,8 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> Ru
         return result
     if not fresh:
         require_trainable(config)
+    target = find_device(device)
+    data = load_data(config.data, fraction=config.data_fraction, val_fraction=config.val_fraction)
     lock = run_lock(config)
     try:
         lock.acquire(timeout=0)
@@ -62,12 +64,13 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> Ru
         print(f"waiting for another process that trains {config.id}", file=sys.stderr)
         lock.acquire()
     with lock:
-        return find_result(config, fresh=fresh) or fit(config, find_device(device))
+        if fresh:
+            forget_checkpoint(config)
+        return find_result(config, fresh=fresh) or fit(config, data.to(target), target)
 
 
-def fit(config: RunConfig, device: torch.device) -> RunResult:
+def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     """The training loop; see `train`."""
-    data = load_data(config.data, fraction=config.data_fraction, val_fraction=config.val_fraction).to(device)
     folder = open_folder(config)
     seed_everything(config.seed)
     model = LeNetsPP(data.num_classes, width=config.width).to(device, memory_format=torch.channels_last)
@@ -261,7 +264,7 @@ def find_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {name!r} cannot be used here ({reason}); use cpu, cuda or auto") from None

@@ -122,7 +122,7 @@ def test_a_diverged_run_is_one_line(tiny, store):
     with pytest.raises(SystemExit) as exit_:
         main([*TINY, "--set", "lr=1000", "--set", "clip_norm=0"])
     config = tiny(lr=1000, clip_norm=0)
-    assert exit_.value.code.startswith(f"{config.id} diverged in epoch 1")
+    assert exit_.value.code.startswith(f"error: {config.id} diverged in epoch 1")
     assert "\n" not in exit_.value.code
     assert (local_folder(config) / "result.json").exists()
 

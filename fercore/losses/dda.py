@@ -22,7 +22,8 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
         labels: y, [m], integers in 0..K-1.
         centers: c, [K, D].
         normalization: "paper" divides the sum by 2m as printed; "released" by 2m^2, as the authors' code does
-            (the mean of `nll_loss`, divided by m once more).
+            (the mean of `nll_loss`, divided by m once more). There m is the batch of one process: under
+            torch.distributed this form, unlike the printed one, depends on how a batch is divided.
 
     Returns:
         The scalar loss; 0 when there is one class.
@@ -63,11 +64,11 @@ def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
 
 
 def squared_distances(x: Tensor, c: Tensor) -> Tensor:
-    """[m, K] squared Euclidean distances, by differences: exact, and smooth where two points coincide.
+    """[m, K] squared Euclidean distances, summed from differences: exact for close points, without an [m, K, D] tensor.
 
-    The expansion |x|^2 - 2xc + |c|^2 would be one matrix product, but cancels catastrophically for close points.
+    The expansion |x|^2 - 2xc + |c|^2, one matrix product, would cancel catastrophically for close points far out.
     """
-    return (x[:, None, :] - c[None, :, :]).square().sum(dim=2)
+    return torch.cdist(x, c, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 def extra_factor(batch_size: int, normalization: str) -> float:

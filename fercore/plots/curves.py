@@ -24,7 +24,7 @@ def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[s
         title: the axes' title.
     """
     bars = axes.bar(class_names, counts, color=class_colors(len(counts)), width=0.75)
-    axes.bar_label(bars, fmt="{:,.0f}", fontsize=8, padding=2)
+    axes.bar_label(bars, fmt="{:.0f}", fontsize=7.5, padding=2)
     axes.set(title=title, yticks=[])
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)
@@ -78,12 +78,16 @@ def plot_rate_map(
         title, row_label, column_label: the figure's texts.
     """
     values = np.asarray(values, dtype=float)
-    figure, axes = plt.subplots(figsize=(1.0 + 0.85 * len(columns), 1.2 + 0.55 * len(rows)))
-    notes = np.where(np.isnan(values), DIVERGED, np.char.mod("%.0f", np.nan_to_num(values)))
+    lost = np.isnan(values)
+    figure, axes = plt.subplots(figsize=(3.2 + 1.0 * len(columns), 1.4 + 0.45 * len(rows)))
+    axes.set_facecolor("0.9")  # what shows through where a cell is masked
     sns.heatmap(
-        np.nan_to_num(values), annot=notes, fmt="", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes,
+        values, mask=lost, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes,
         xticklabels=columns, yticklabels=rows, cbar_kws={"label": "accuracy (%)"},
     )  # fmt: skip
+    for row, column in np.argwhere(lost):
+        axes.text(column + 0.5, row + 0.5, DIVERGED, ha="center", va="center", color="#D55E00", fontsize=14)
     axes.set(title=title, xlabel=column_label, ylabel=row_label)
-    axes.tick_params(axis="y", rotation=0)
+    axes.tick_params(axis="y", rotation=0, length=0)
+    axes.tick_params(axis="x", length=0)
     return figure

@@ -51,22 +51,30 @@ def plot_embedding(
 
 
 def plot_embedding_grid(panels: list[dict], *, columns: int, shared_limits: bool = True, size: float = 3.0) -> Figure:
-    """Small multiples: one `plot_embedding` for each dictionary of its arguments, on equal limits if asked for."""
+    """Small multiples: one `plot_embedding` for each dictionary of its arguments, on equal limits if asked for.
+
+    A panel whose `embeddings` are None, of a run that diverged, shows its title alone.
+    """
     rows = -(-len(panels) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(size * columns, size * rows), squeeze=False)
-    for axes, panel in zip(grid.flat, panels, strict=False):
+    drawn = {axes: panel for axes, panel in zip(grid.flat, panels, strict=False) if panel["embeddings"] is not None}
+    for axes, panel in drawn.items():
         plot_embedding(axes, **panel)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        if axes not in drawn:
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, panel["title"], transform=axes.transAxes, ha="center", va="center", color="gray")
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    if shared_limits:
-        low, high = limits(np.concatenate([np.asarray(panel["embeddings"], dtype=float) for panel in panels]))
-        for axes in grid.flat[: len(panels)]:
-            axes.set(xlim=(low, high), ylim=(low, high))
+    if shared_limits and drawn:
+        ranges = limits(np.concatenate([np.asarray(panel["embeddings"], dtype=float) for panel in drawn.values()]))
+        for axes in drawn:
+            axes.set(**ranges)
     return figure
 
 
-def limits(points: np.ndarray) -> tuple[float, float]:
-    """One square range that holds all but the outermost half percent of the points."""
-    low, high = np.percentile(points, 0.25), np.percentile(points, 99.75)
-    margin = 0.08 * (high - low)
-    return low - margin, high + margin
+def limits(points: np.ndarray) -> dict[str, tuple[float, float]]:
+    """xlim and ylim of one square that holds all [N, 2] points but the outermost thousandth on each side."""
+    low, high = np.percentile(points, [0.1, 99.9], axis=0)
+    middle, half = (low + high) / 2, 0.54 * (high - low).max()
+    return {name: (middle[i] - half, middle[i] + half) for i, name in enumerate(("xlim", "ylim"))}
