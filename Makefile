@@ -2,6 +2,7 @@
 # make test      every test: library, faults, the course at profile quick, the committed notebooks compared strictly
 # make figures   figures/ and the README's table, from the shipped results
 # make results   train what results/ lacks at PROFILE=laptop, and ship it
+# make notebooks execute the committed notebooks in place from results/, and clean their metadata
 # make bench     speed of the losses and of the training loop, as ratios in one run
 # make clean     remove the environment and everything under runs/
 PROFILE ?= quick
@@ -18,7 +19,7 @@ else
   READY := .venv/installed
 endif
 
-.PHONY: course test figures results bench clean
+.PHONY: course test figures results notebooks bench clean
 
 course: $(READY)
 	$(PYTHON) -m fercore doctor
@@ -38,6 +39,12 @@ results: PROFILE := laptop
 results: $(READY)
 	$(PYTHON) -m fercore sweep --experiment all --profile $(PROFILE) --device $(DEVICE)
 	$(PYTHON) -m fercore ship --profile $(PROFILE)
+
+KEPT := --keep-output --keep-count --keep-id
+NOISE := metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets metadata.language_info.version
+notebooks: $(READY)
+	FERCORE_SHIPPED_ONLY=1 $(PYTHON) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(PYTHON) -m nbstripout $(KEPT) --extra-keys "$(NOISE)" notebooks/*.ipynb
 
 bench: $(READY)
 	$(PYTHON) benchmarks/run.py
