@@ -51,7 +51,7 @@ def check_hardware() -> Iterator[tuple[str, bool, str]]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, and none is needed"
     yield "GPU", True, gpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
-    yield "memory", memory > 3, f"{memory:.0f} GiB (3 are needed)"
+    yield "memory", memory > 3.5, f"{memory:.0f} GiB (4 are needed)"
 
 
 def check_folders() -> Iterator[tuple[str, bool, str]]:

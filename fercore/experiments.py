@@ -45,8 +45,8 @@ def gamma_sweep(profile: str) -> Experiment:
     return rows
 
 
-MAP_WEIGHTS = {"quick": (0.01, 1.0), "laptop": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0), "paper": ()}
-MAP_RATES = {"quick": (0.003, 0.01), "laptop": (0.001, 0.003, 0.01, 0.03), "paper": ()}
+MAP_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+MAP_RATES = (0.001, 0.003, 0.01, 0.03)
 
 
 def rate_map(profile: str) -> Experiment:
@@ -55,14 +55,19 @@ def rate_map(profile: str) -> Experiment:
     A short training with a quarter of the images, one seed a cell. Labels are "weight rate". The centers follow Wen's
     step alone, since the DDA part of (3.10) does not scale with gamma.
     """
-    size = {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    weights, rates = ((0.01, 1.0), (0.003, 0.01)) if profile == "quick" else (MAP_WEIGHTS, MAP_RATES)
     return {
         f"{weight:g} {rate:g}": seeds_of(
-            profile, seeds=1, method="dda", normalization="paper", center_step="wen", gamma=2 * weight, lr=rate, **size
+            profile, 1, method="dda", center_step="wen", gamma=2 * weight, lr=rate, **short_size(profile)
         )
-        for weight in MAP_WEIGHTS[check_profile(profile)]
-        for rate in MAP_RATES[profile]
+        for weight in weights
+        for rate in rates
     }
+
+
+def short_size(profile: str) -> dict[str, float]:
+    """What makes a training of `rate_map` and `stabilizers` short: a quarter of the images, four epochs."""
+    return {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
 
 
 STABILIZERS = {
@@ -81,9 +86,10 @@ STABILIZERS = {
 
 def stabilizers(profile: str) -> Experiment:
     """What keeps gamma 5 from diverging, one change at a time; the size of `rate_map`'s cells."""
-    size = {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
     chosen = STABILIZERS if profile != "quick" else dict(list(STABILIZERS.items())[:: len(STABILIZERS) - 1])
-    return {label: seeds_of(profile, seeds=1, method="dda", gamma=5, **change, **size) for label, change in chosen.items()}
+    return {
+        label: seeds_of(profile, 1, method="dda", gamma=5, **change, **short_size(profile)) for label, change in chosen.items()
+    }
 
 
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {

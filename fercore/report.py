@@ -71,7 +71,8 @@ def percent(runs: list[RunResult], metric: str) -> dict[int, float]:
 
 
 def interval(value: Estimate) -> str:
-    return f"{value.low:.2f} to {value.high:.2f}" if value.n > 1 else "-"
+    """The interval of a percentage; with few seeds the t-interval can reach beyond what a percentage can be."""
+    return f"{max(value.low, 0):.2f} to {min(value.high, 100):.2f}" if value.n > 1 else "-"
 
 
 def signed(difference: Estimate) -> str:
