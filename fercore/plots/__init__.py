@@ -1,6 +1,6 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
-from fercore.plots.curves import plot_class_counts, plot_estimates, plot_rate_map, plot_training
+from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.style import class_colors, save_figure, use_style
 
@@ -9,8 +9,8 @@ __all__ = [
     "plot_class_counts",
     "plot_embedding",
     "plot_embedding_grid",
-    "plot_estimates",
     "plot_rate_map",
+    "plot_seeds",
     "plot_training",
     "save_figure",
     "use_style",

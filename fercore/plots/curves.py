@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fercore.plots.style import class_colors
-from fercore.stats import Estimate
 
 DIVERGED = "✗"
 
@@ -47,24 +46,27 @@ def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: st
     axes.annotate(label, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", color=color, va="center")
 
 
-def plot_estimates(axes: Axes, estimates: Mapping[str, Estimate], *, colors: Mapping[str, str] | str = "#0072B2") -> None:
-    """One row an estimate: the mean as a dot, its 95 % interval as a line, from top to bottom.
+def plot_seeds(axes: Axes, values: Mapping[str, Mapping[int, float]], *, title: str = "") -> None:
+    """One line a seed over the settings: what differs by seed and what by setting, both in sight.
 
-    Rows without a run are named and marked "not run".
+    Args:
+        axes: where to draw.
+        values: {setting: {seed: value}}; NaN is a run that diverged, drawn as a cross at the bottom.
+        title: the axes' title.
     """
-    for row, (label, value) in enumerate(estimates.items()):
-        color = colors if isinstance(colors, str) else colors[label]
-        if value.n == 0:
-            axes.annotate("not run", (0.02, row), xycoords=("axes fraction", "data"), va="center", color="gray")
-            continue
-        if value.n > 1:
-            axes.plot([value.low, value.high], [row, row], color=color, solid_capstyle="butt")
-        axes.plot(value.mean, row, "o", color=color, markersize=7)
-    axes.set_yticks(range(len(estimates)), list(estimates))
-    axes.invert_yaxis()
-    axes.grid(axis="x", color="0.9")
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
+    known = [value for by_seed in values.values() for value in by_seed.values() if not np.isnan(value)]
+    bottom = min(known) - 0.12 * (max(known) - min(known) or 1)
+    for seed, color in zip(seeds, class_colors(len(seeds)), strict=True):
+        line = np.array([by_seed.get(seed, np.nan) for by_seed in values.values()])
+        axes.plot(line, marker="o", color=color)
+        for i in np.flatnonzero(~np.isnan(line))[-1:]:  # none where every run of the seed diverged
+            axes.annotate(f"seed {seed}", (i, line[i]), xytext=(8, 0), textcoords="offset points", color=color, va="center")
+        lost = [i for i, by_seed in enumerate(values.values()) if np.isnan(by_seed.get(seed, 0))]
+        axes.plot(np.array(lost) + 0.12 * (seed - 1), [bottom] * len(lost), "x", color=color, markersize=8, markeredgewidth=2)
+    axes.set(title=title, xlim=(-0.4, len(values) - 0.4), xticks=range(len(values)))
+    axes.set_xticklabels(list(values))
+    axes.grid(axis="y", color="0.9")
 
 
 def plot_rate_map(
