@@ -70,10 +70,3 @@ def test_the_library_knows_no_notebook_and_no_test(file):
 @pytest.mark.parametrize("file", modules("fercore/config", "fercore/methods", "fercore/profiles", "fercore/runs"), ids=path_id)
 def test_what_describes_a_run_does_not_train_it(file):
     assert not [name for name in imported(file) if within(name, "fercore.train", "fercore.sweep", "fercore.cli")]
-
-
-@pytest.mark.parametrize("file", modules("simfer") or [None], ids=str)
-def test_simfer_knows_nothing_of_fercore(file):
-    if file is None:
-        pytest.skip("there is no simfer yet")
-    assert not [name for name in imported(file) if within(name, "fercore")]

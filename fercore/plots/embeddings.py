@@ -43,10 +43,8 @@ def plot_embedding(
     for k, name in enumerate(class_names):
         x, y = np.median(embeddings[labels == k], axis=0)
         weight = "bold" if k in minority else "normal"
-        halo = [withStroke(linewidth=2.5, foreground="white")]
-        axes.text(
-            x, y, name, color=colors[k], fontsize=12, fontweight=weight, ha="center", va="center", path_effects=halo, zorder=4
-        )
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axes.text(x, y, name, fontsize=13, fontweight=weight, ha="center", va="center", path_effects=halo, zorder=4)
     axes.set(title=title, aspect="equal")
 
 
