@@ -61,12 +61,12 @@ def loop_seconds(data: object) -> float:
         started.append(time.perf_counter())
         return bar(*arguments, **options)
 
-    replaced = {"load_data": lambda *_, **__: data, "progress_bar": start, "load_checkpoint": lambda _: None}
+    replaced = {"progress_bar": start, "load_checkpoint": lambda _: None}
     replaced["open_folder"] = lambda _: Path()
     replaced["validate"] = mock.Mock(side_effect=EpochDoneError)
     with mock.patch.multiple(loop, **replaced):
         try:
-            loop.fit(CONFIG, torch.device("cpu"))
+            loop.fit(CONFIG, data, torch.device("cpu"))
         except EpochDoneError:
             return time.perf_counter() - started[0]
     raise RuntimeError("the training loop did not validate")
