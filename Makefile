@@ -10,8 +10,9 @@ DEVICE ?= auto
 ONLY ?=
 FRESH ?=
 
-# An activated conda environment is used as it is; otherwise a virtual environment is made here.
-ifdef CONDA_PREFIX
+# An activated conda environment made from environment.yml (named fercore) is used as it is; otherwise, also in conda's
+# base environment, a virtual environment is made here.
+ifeq ($(notdir $(CONDA_PREFIX)),fercore)
   PYTHON := python
   READY :=
 else

@@ -51,9 +51,8 @@ class DDA(Center):
     """L_S + lambda_c L_C + gamma L_DDA (thesis, 3.6); the centers follow (3.10), or Wen's rule alone."""
 
     def forward(self, embeddings: Tensor, logits: Tensor, labels: Tensor, progress: float) -> Tensor:
-        gamma = (
-            self.config.gamma * min(1.0, progress / self.config.gamma_warmup) if self.config.gamma_warmup else self.config.gamma
-        )
+        warmup = self.config.gamma_warmup
+        gamma = self.config.gamma * (min(1.0, progress / warmup) if warmup else 1.0)
         dda = dda_loss(embeddings, labels, self.centers, normalization=self.config.normalization)
         return super().forward(embeddings, logits, labels, progress) + gamma * dda
 
