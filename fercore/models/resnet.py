@@ -1,0 +1,145 @@
+"""FERNet: a ResNet trunk (He et al. 2016) for faces, as in the thesis, sections 3.3.2 and 4.3.1."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# From this input size on ImageNet's stem is used: 80 lets the thesis's 90 px crops keep it, and with it ImageNet's weights.
+SMALL_BELOW = 80
+
+
+def stem_for(crop: int) -> str:
+    """The stem for inputs of `crop` pixels.
+
+    ImageNet's stem and trunk divide a side by 32: of a 56 px face 2 x 2 positions would be left, too few to tell a mouth
+    from a brow. The small stem keeps its first stride of 2 and leaves out the pooling, so that 4 x 4 are left.
+    """
+    return "small" if crop < SMALL_BELOW else "imagenet"
+
+
+class FERNet(nn.Module):
+    """ResNet trunk -> feature map, whose global average is the embedding, whose linear image are the logits.
+
+    Args:
+        num_classes: K.
+        trunk: "resnet18" (C = 512 at width 1) or "resnet50" (C = 2048).
+        width: multiplies the channels of every convolution. At 1.0 the keys and shapes of `trunk.state_dict()` with
+            stem "imagenet" are torchvision's, without `fc`: published weights load.
+        stem: "imagenet" (7x7 convolution of stride 2, max-pooling of stride 2) or "small" (3x3 convolution of stride 2).
+
+    Shapes:
+        images [m, 3, H, W] -> feature map [m, C, h, w] (`features`); embeddings [m, C], logits [m, K] (`forward`);
+        h = H/32 (rounded up) with stem "imagenet", H/16 with "small".
+
+    Raises:
+        ValueError: an unknown trunk or stem, or a width that leaves no channel.
+    """
+
+    def __init__(self, num_classes: int, *, trunk: str = "resnet18", width: float = 1.0, stem: str = "imagenet") -> None:
+        super().__init__()
+        self.trunk = ResNetTrunk(trunk, width=width, stem=stem)
+        self.classify = nn.Linear(self.trunk.channels, num_classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.trunk(images)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = self.features(images).mean(dim=(2, 3))
+        return embeddings, self.classify(embeddings)
+
+
+class ResNetTrunk(nn.Module):
+    """A ResNet without its classifier, with torchvision's module names, and a width; see `FERNet`.
+
+    Attributes:
+        name: "resnet18" or "resnet50".
+        channels: C, of the feature map.
+    """
+
+    def __init__(self, name: str, *, width: float, stem: str) -> None:
+        super().__init__()
+        if name not in TRUNKS:
+            raise ValueError(f"trunk must be one of {', '.join(TRUNKS)}, got {name!r}")
+        if stem not in STEMS:
+            raise ValueError(f"stem must be one of {', '.join(STEMS)}, got {stem!r}")
+        if round(64 * width) < 1:
+            raise ValueError(f"width must leave at least one channel of 64, got {width}")
+        block, depths = TRUNKS[name]
+        self.name = name
+        self.channels = round(64 * width)
+        kernel = {"imagenet": 7, "small": 3}[stem]
+        self.conv1 = nn.Conv2d(3, self.channels, kernel, stride=2, padding=kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(self.channels)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
+        for number, depth in enumerate(depths):
+            stage = self.make_stage(block, round(64 * 2**number * width), depth, stride=1 if number == 0 else 2)
+            self.add_module(f"layer{number + 1}", stage)
+        self.apply(init_he)
+
+    def make_stage(self, block: Callable[..., nn.Module], inner: int, depth: int, stride: int) -> nn.Sequential:
+        blocks = []
+        for number in range(depth):
+            blocks.append(block(self.channels, inner, stride if number == 0 else 1))
+            self.channels = inner * block.expansion
+        return nn.Sequential(*blocks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.bn1(self.conv1(images))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: the block of ResNet-18."""
+
+    expansion = 1
+
+    def __init__(self, channels: int, inner: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, inner, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.downsample = shortcut(channels, inner, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """A 1x1, a 3x3 (which carries the stride, as in torchvision) and a 1x1 convolution: the block of ResNet-50."""
+
+    expansion = 4
+
+    def __init__(self, channels: int, inner: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, 4 * inner, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * inner)
+        self.downsample = shortcut(channels, 4 * inner, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+
+
+def shortcut(channels: int, out: int, stride: int) -> nn.Module:
+    """What a block adds: its input, brought to the output's shape where they differ."""
+    if stride == 1 and channels == out:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+
+
+def init_he(module: nn.Module) -> None:
+    """He normal weights by fan-out, as torchvision starts its ResNets."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+TRUNKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
+STEMS = ("imagenet", "small")
