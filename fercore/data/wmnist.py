@@ -92,7 +92,9 @@ def read_idx(path: Path, md5: str, size: int) -> np.ndarray:
     """One IDX file; its header is 8 bytes before labels and 16 before images."""
     problem = idx_problem(path, md5, size)
     if problem:
-        raise DataError(f"{shown(path)}: {problem}; delete it and run `python -m fercore data make wmnist`, which fetches what is missing")
+        raise DataError(
+            f"{shown(path)}: {problem}; delete it and run `python -m fercore data make wmnist`, which fetches what is missing"
+        )
     content = np.fromfile(path, dtype=np.uint8)
     return content[16:].reshape(-1, 28, 28) if "images" in path.name else content[8:]
 
