@@ -4,14 +4,18 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from fercore.data import DATASETS
+from fercore.data import parse_name
+from fercore.data.augment import RECIPES as AUGMENTATIONS
 from fercore.errors import ConfigError
 from fercore.losses.centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
 from fercore.methods import METHODS, find_method
+from fercore.models.resnet import SMALL_BELOW, TRUNKS, stem_for
 from fercore.profiles import find_recipe
 
 
@@ -49,6 +53,15 @@ class RunConfig:
     momentum: float | None = None
     weight_decay: float | None = None
 
+    preset: str | None = None  # of SimFER, where it has no path: quick, laptop, rafdb, ...
+    image_size: int | None = None  # the side in pixels to which a face is resized once
+    crop: int | None = None  # the side of what the network sees
+    augment: str | None = None  # how a training crop is taken; evaluation takes the center
+    erasing: float | None = None  # the probability of random erasing
+    trunk: str | None = None
+    pretrained: str | None = None  # "none", "imagenet", "simfer-id" or "msceleb:PATH"
+    fold: int | None = None  # the test fold, where the protocol is subject-independent folds
+
     lambda_c: float | None = None  # weight of the center loss
     alpha: float | None = None  # step size of the centers
     center_init: str | None = None  # "he": N(0, 2/D); "released": N(0, 2/K)
@@ -59,15 +72,16 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         own = find_method(self.method).hyperparameters
-        if self.data not in DATASETS:
-            raise ConfigError(f"unknown data set {self.data!r}; known: {', '.join(DATASETS)}")
-        defaults = find_recipe(self.profile, self.data) | own
+        recipe = find_recipe(self.profile, self.data)
+        defaults = {name: value for name, value in recipe.items() if can_have(self.data, name)} | own
         by_step = (self.schedule or defaults["schedule"]) == "step"
         for field in dataclasses.fields(self):
             value, name = getattr(self, field.name), field.name
             if value is not None and name in HYPERPARAMETERS and name not in own:
                 has = ", ".join(own) or "none of its own"
                 raise ConfigError(f"method {self.method!r} does not use {name!r} (it has: {has})")
+            if value is not None and not can_have(self.data, name):
+                raise ConfigError(f"data={self.data} does not use {name!r}")
             if value is not None and name in STEP_ONLY and not by_step:
                 raise ConfigError(f"{name} belongs to schedule=step, and this run's schedule is trapezoid")
             if value is None and not (name in STEP_ONLY and not by_step):
@@ -75,6 +89,8 @@ class RunConfig:
             if value is None and name in STEP_ONLY and by_step:
                 raise ConfigError(f"schedule=step needs {name}")
             object.__setattr__(self, name, None if value is None else checked(field, value))
+        if self.crop is not None:
+            check_faces(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain values, without what the method does not use."""
@@ -89,7 +105,14 @@ class RunConfig:
     @property
     def id(self) -> str:
         """The run's name in every store: readable first, unique by the hash."""
-        return f"{self.method}-{self.data}-{self.profile}-s{self.seed}-{self.hash}"
+        return f"{self.method}-{parse_name(self.data)[0]}-{self.profile}-s{self.seed}-{self.hash}"
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """What `load_data` is told besides the name."""
+        options = {"fraction": self.data_fraction, "val_fraction": self.val_fraction}
+        faces = {"preset": self.preset, "image_size": self.image_size, "fold": self.fold}
+        return options if self.crop is None else options | faces
 
     def replace(self, **changes: Any) -> "RunConfig":
         """A copy with some values changed and all others kept; for another method, profile or schedule make a new one."""
@@ -99,8 +122,10 @@ class RunConfig:
         """The command line that makes this run."""
         given = {"method", "data", "profile", "seed"}
         plain = RunConfig(**{key: getattr(self, key) for key in given}).to_dict()
-        sets = "".join(f" --set {k}={v}" for k, v in self.to_dict().items() if k not in given and plain.get(k) != v)
-        named = f"--method {self.method} --data {self.data} --profile {self.profile} --seed {self.seed}"
+        sets = "".join(
+            f" --set {shlex.quote(f'{k}={v}')}" for k, v in self.to_dict().items() if k not in given and plain.get(k) != v
+        )
+        named = f"--method {self.method} --data {shlex.quote(self.data)} --profile {self.profile} --seed {self.seed}"
         return f"python -m fercore train {named}{sets}"
 
 
@@ -118,7 +143,11 @@ def config_from(values: dict[str, Any]) -> RunConfig:
 HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperparameters}
 KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
 STEP_ONLY = ("lr_step", "lr_decay")
+FACES_ONLY = ("preset", "image_size", "crop", "augment", "erasing", "trunk", "pretrained", "fold")
+PRETRAINED = ("none", "imagenet", "simfer-id", "msceleb")  # the last with the path of a file
 CHOICES = {
+    "augment": AUGMENTATIONS,
+    "trunk": tuple(TRUNKS),
     "schedule": ("trapezoid", "step"),
     "center_init": INITS,
     "normalization": NORMALIZATIONS,
@@ -137,11 +166,40 @@ RANGES = {  # lowest, highest allowed value
     "clip_norm": (0, 1e6),
     "momentum": (0, 1),
     "weight_decay": (0, 1e3),
+    "image_size": (16, 1024),
+    "crop": (16, 1024),
+    "erasing": (0, 1),
+    "fold": (0, 1000),
     "lambda_c": (0, 1e6),
     "alpha": (0, 1),
     "gamma": (0, 1e6),
     "gamma_warmup": (0, 1),
 }
+
+
+def can_have(data: str, key: str) -> bool:
+    """Whether a data set has this setting: digits lack what is for faces alone, and a SimFER that has a path needs no preset."""
+    name, path = parse_name(data)
+    if key == "preset":
+        return name.startswith("simfer") and path is None
+    return name != "wmnist" or key not in FACES_ONLY
+
+
+def check_faces(config: RunConfig) -> None:
+    """Raise ConfigError where a network for faces could not be built from `config`, or not start from its weights."""
+    if config.preset is not None and not re.fullmatch(r"[a-z0-9_-]+", config.preset):
+        raise ConfigError(f"preset is a name such as laptop, got {config.preset!r}")
+    if config.crop > config.image_size:
+        raise ConfigError(f"crop must be at most image_size, got {config.crop} of {config.image_size}")
+    if config.batch_size < 2:
+        raise ConfigError("batch_size must be at least 2: batch normalization knows no spread of one image")
+    kind, colon, path = config.pretrained.partition(":")
+    if kind not in PRETRAINED or bool(path) != (kind == "msceleb") or bool(colon) != bool(path):
+        raise ConfigError(f"pretrained must be one of {', '.join(PRETRAINED)}:PATH, got {config.pretrained!r}")
+    if kind == "simfer-id" and parse_name(config.data)[0] == "simfer-id":
+        raise ConfigError("pretrained=simfer-id is what data=simfer-id makes; choose none or imagenet")
+    if kind == "imagenet" and (config.width, stem_for(config.crop)) != (1, "imagenet"):
+        raise ConfigError(f"pretrained=imagenet needs width=1 and crop={SMALL_BELOW} or more: its weights have one shape")
 
 
 def checked(field: dataclasses.Field, value: Any) -> Any:

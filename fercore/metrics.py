@@ -27,6 +27,22 @@ def summarize(confusion: np.ndarray) -> dict[str, float]:
     }
 
 
+def sequence_accuracy(logits: Tensor, labels: Tensor, sequences: Tensor) -> float:
+    """Share of the sequences that are recognized, by the mean of the softmax over the frames of each.
+
+    Args:
+        logits: [N, K], of frames.
+        labels: [N]; the frames of a sequence share one.
+        sequences: [N], which sequence a frame is of.
+    """
+    _, number = sequences.unique(return_inverse=True)
+    count = int(number.max()) + 1
+    summed = torch.zeros(count, logits.shape[1], dtype=torch.float64, device=logits.device)
+    summed.index_add_(0, number, logits.double().softmax(dim=1))
+    truth = torch.zeros(count, dtype=torch.int64, device=logits.device).scatter_(0, number, labels.long())
+    return (summed.argmax(dim=1) == truth).double().mean().item()
+
+
 def class_geometry(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """The layout of the classes in embedding space, from [N, D] embeddings and [N] labels.
 

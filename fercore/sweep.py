@@ -40,8 +40,8 @@ def sweep(
     if missing:
         if not fresh:
             require_trainable(missing[0])
-        for data, fraction in {(config.data, config.data_fraction): None for config in missing}:
-            load_data(data, fraction=fraction, val_fraction=0.1)  # fetch and check once, before processes race for it
+        for data, options in {(config.data, tuple(config.data_options.items())) for config in missing}:
+            load_data(data, **dict(options))  # fetch and check once, before processes race for it
         results |= run_all(missing, executor, device, fresh)
     return [results[config] for config in configs]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,30 @@ from tqdm import tqdm
 
 from fercore.checkpoint import load_checkpoint, save_checkpoint
 from fercore.config import RunConfig
-from fercore.data import Images, Splits, load_data
-from fercore.errors import ConfigError
+from fercore.data import Splits, load_data
+from fercore.data.augment import augment, center_crop
+from fercore.errors import ConfigError, StoreError
 from fercore.methods import find_method
-from fercore.metrics import confusion_matrix, recalls, summarize
-from fercore.models import LeNetsPP
+from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
+from fercore.models import build_model
+from fercore.models.weights import load_weights
 from fercore.paths import ROOT
-from fercore.runs import RunResult, find_result, forget_checkpoint, open_folder, require_trainable, run_lock, save_result
+from fercore.runs import (
+    RunResult,
+    find_result,
+    forget_checkpoint,
+    local_folder,
+    open_folder,
+    require_trainable,
+    run_lock,
+    save_result,
+)
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
 EVAL_BATCH = 1000
+EVAL_PIXELS = 2_000_000  # of a batch without gradients: 246 crops of 90 px, 39 of 224
+KEPT_DIMENSIONS = 24  # of the test embeddings in a result
 SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
 FLOAT16_MAX = 6e4
 
@@ -56,7 +70,7 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> Ru
     if not fresh:
         require_trainable(config)
     target = find_device(device)
-    data = load_data(config.data, fraction=config.data_fraction, val_fraction=config.val_fraction)
+    data = load_data(config.data, **config.data_options)
     lock = run_lock(config)
     try:
         lock.acquire(timeout=0)
@@ -72,13 +86,17 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> Ru
 def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     """The training loop; see `train`."""
     folder = open_folder(config)
+    start = starting_weights(config, device)  # may train another run, and so comes before the seed
     seed_everything(config.seed)
-    model = LeNetsPP(data.num_classes, width=config.width).to(device, memory_format=torch.channels_last)
+    model = build_model(config, data.num_classes)
+    if start:
+        load_weights(model, start)
+    model.to(device, memory_format=torch.channels_last)
     objective = find_method(config.method).objective(config, data.num_classes, model.classify.in_features).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+    steps_per_epoch = len(epoch_batches(config, 0, len(data.train)))
     total_steps = steps_per_epoch * config.epochs
-    snapshot = snapshot_positions(data.train.labels)
+    snapshot = snapshot_positions(data.train.labels) if model.classify.in_features == 2 else None
     parts = {"model": model, "objective": objective, "optimizer": optimizer}
 
     state = load_checkpoint(folder / "checkpoint.pt") or {"epochs": [], "snapshots": [], "best": None, "seconds": 0.0}
@@ -91,12 +109,12 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
 
     for epoch in range(len(state["epochs"]), config.epochs):
         loss_sum = torch.zeros((), device=device)
-        order = epoch_order(config.seed, epoch, len(data.train)).to(device)
-        for number, batch in enumerate(order.split(config.batch_size)):
+        for number, batch in enumerate(epoch_batches(config, epoch, len(data.train))):
             step = epoch * steps_per_epoch + number
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps_per_epoch)
-            images, labels = normalize(data.train.images[batch], data), data.train.labels[batch]
+            batch = batch.to(device)
+            images, labels = normalize(training_views(config, data.train.images[batch], step), data), data.train.labels[batch]
             with autocast(device):
                 embeddings, logits = model(images)
             loss = objective(embeddings.float(), logits.float(), labels, progress=(step + 1) / total_steps)
@@ -121,10 +139,11 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
             status = "diverged"
             state["epochs"].append(row | {"seconds": time.perf_counter() - started})
             break
-        row |= validate(model, objective, data)
+        row |= validate(model, objective, data, config)
         state["seconds"] = row["seconds"] = time.perf_counter() - started
         state["epochs"].append(row)
-        state["snapshots"].append(take_snapshot(model, objective, data, snapshot))
+        if snapshot is not None:
+            state["snapshots"].append(take_snapshot(model, objective, data, snapshot))
         if state["best"] is None or row["val_balanced_accuracy"] > state["best"]["val_balanced_accuracy"]:
             state["best"] = {"val_balanced_accuracy": row["val_balanced_accuracy"], "model": cpu_copy(model)}
         save_checkpoint(folder / "checkpoint.pt", state | {name: part.state_dict() for name, part in parts.items()})
@@ -133,8 +152,9 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
 
     test, arrays = {}, {}
     if status == "finished":
-        test, arrays = test_once(model, state["best"]["model"], data, folder)
-        arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
+        test, arrays = test_once(model, state["best"]["model"], data, config, folder)
+        if snapshot is not None:
+            arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
     provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)
     result = save_result(RunResult(config, status, state["epochs"], test, provenance), arrays)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -158,6 +178,43 @@ def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
     return torch.randperm(size, generator=generator)
 
 
+def epoch_batches(config: RunConfig, epoch: int, size: int) -> tuple[Tensor, ...]:
+    """Positions of an epoch's batches. For faces a last batch of one image is left out: batch normalization would divide
+    by the spread of one. The order is another in each epoch, and so is the image that waits.
+    """
+    batches = epoch_order(config.seed, epoch, size).split(config.batch_size)
+    alone = config.crop is not None and len(batches) > 1 and len(batches[-1]) == 1
+    return batches[:-1] if alone else batches
+
+
+def training_views(config: RunConfig, images: Tensor, step: int) -> Tensor:
+    """What the network sees of a batch at `step`: random views of faces, drawn from seed and step alone; digits as they are."""
+    if config.crop is None:
+        return images
+    generator = torch.Generator().manual_seed(1_000_003 * config.seed + step)
+    return augment(images, config.augment, config.crop, erasing=config.erasing, generator=generator)
+
+
+def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
+    """What `load_weights` is to start from; None for fresh weights.
+
+    pretrained=simfer-id is one run for all seeds and methods: softmax on SimFER's identities, with this run's network
+    and profile. It is trained first where its weights are not here.
+    """
+    kind, _, path = (config.pretrained or "none").partition(":")
+    if kind != "simfer-id":
+        return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
+    same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
+    identities = RunConfig(method="softmax", data="simfer-id", **same)
+    weights = local_folder(identities) / "best.safetensors"
+    if not weights.exists():
+        known = find_result(identities)  # a shipped result has no weights
+        train(identities, device=str(device), fresh=known is not None)
+    if not weights.exists():
+        raise StoreError(f"{identities.id} left no weights to start from: it diverged; choose pretrained=none")
+    return weights
+
+
 def normalize(images: Tensor, data: Splits) -> Tensor:
     """uint8 [m, C, H, W] to floats of mean 0 and spread 1, channels last."""
     mean = torch.tensor(data.mean, device=images.device).view(1, -1, 1, 1)
@@ -175,39 +232,61 @@ def has_diverged(loss: Tensor) -> bool:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: Images, data: Splits) -> tuple[Tensor, Tensor]:
-    """Embeddings [N, D] and logits [N, K] of a whole split, float32 on its device."""
+def evaluate(model: nn.Module, images: Tensor, data: Splits, crop: int | None) -> tuple[Tensor, Tensor]:
+    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on their device."""
+    images = images if crop is None else center_crop(images, crop)
+    size = max(1, min(EVAL_BATCH, EVAL_PIXELS // images[0, 0].numel()))
     model.eval()
-    outputs = [model(normalize(batch, data)) for batch in images.images.split(EVAL_BATCH)]
+    outputs = [model(normalize(batch, data)) for batch in images.split(size)]
     model.train()
     return tuple(torch.cat(kind).float() for kind in zip(*outputs, strict=True))
 
 
 @torch.no_grad()
-def validate(model: nn.Module, objective: nn.Module, data: Splits) -> dict[str, float]:
+def validate(model: nn.Module, objective: nn.Module, data: Splits, config: RunConfig) -> dict[str, float]:
     """Loss, accuracy and balanced accuracy on the validation split."""
-    embeddings, logits = evaluate(model, data.val, data)
+    embeddings, logits = evaluate(model, data.val.images, data, config.crop)
     loss = objective(embeddings, logits, data.val.labels, progress=1.0).item()
     confusion = confusion_matrix(logits.argmax(dim=1), data.val.labels, data.num_classes).cpu().numpy()
     return {"val_loss": finite_or_none(loss)} | {f"val_{name}": value for name, value in summarize(confusion).items()}
 
 
-def test_once(model: nn.Module, best: dict[str, Tensor], data: Splits, folder: Any) -> tuple[dict, dict]:
-    """Test metrics of the last epoch's weights and of the best-on-validation ones, and the arrays for figures."""
-    test, arrays = {}, {}
+def test_once(
+    model: nn.Module, best: dict[str, Tensor], data: Splits, config: RunConfig, folder: Path
+) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """Test metrics of the last epoch's weights and of the best-on-validation ones, and the last one's arrays for figures."""
+    test = {}
     last = cpu_copy(model)
     for name, weights in (("best", best), ("last", last)):
         save_file(weights, folder / f"{name}.safetensors")
         model.load_state_dict(weights)
-        embeddings, logits = evaluate(model, data.test, data)
+        embeddings, logits = evaluate(model, data.test.images, data, config.crop)
         predictions = logits.argmax(dim=1)
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
-    if embeddings.shape[1] == 2:
-        arrays["test_embeddings"] = compact(embeddings)
-    arrays["test_labels"] = data.test.labels.cpu().numpy().astype(np.uint8)
-    arrays["test_predictions"] = predictions.cpu().numpy().astype(np.uint8)
+        if data.test.sequences is not None:
+            test[name]["sequence_accuracy"] = sequence_accuracy(logits, data.test.labels, data.test.sequences)
+    arrays = {"test_embeddings": compact(principal(embeddings))}
+    arrays["test_labels"] = class_numbers(data.test.labels)
+    arrays["test_predictions"] = class_numbers(predictions)
     return test, arrays
+
+
+def principal(embeddings: Tensor) -> Tensor:
+    """[N, D] embeddings; of a large D the first KEPT_DIMENSIONS principal coordinates, [N, KEPT_DIMENSIONS].
+
+    A shipped run must stay small. Distances within these are nearly those of all: K classes lie along about K directions.
+    """
+    if embeddings.shape[1] <= KEPT_DIMENSIONS:
+        return embeddings
+    centered = (embeddings - embeddings.mean(dim=0)).double().cpu()
+    directions = torch.linalg.eigh(centered.T @ centered).eigenvectors.flip(1)
+    return centered @ directions[:, :KEPT_DIMENSIONS]
+
+
+def class_numbers(labels: Tensor) -> np.ndarray:
+    """The smallest integers that hold them: SimFER has hundreds of identities."""
+    return labels.cpu().numpy().astype(np.uint8 if labels.max() < 256 else np.uint16)
 
 
 def snapshot_positions(labels: Tensor) -> Tensor:
@@ -216,8 +295,8 @@ def snapshot_positions(labels: Tensor) -> Tensor:
 
 
 def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:
-    """Where the snapshot images and the centers lie after an epoch."""
-    embeddings, _ = evaluate(model, Images(data.train.images[positions], data.train.labels[positions]), data)
+    """Where the snapshot images and the centers lie after an epoch; the plane is for digits, which are not cropped."""
+    embeddings, _ = evaluate(model, data.train.images[positions], data, crop=None)
     snapshot = {"embeddings": embeddings.cpu()}
     if hasattr(objective, "centers"):
         snapshot["centers"] = objective.centers.cpu().clone()
@@ -299,6 +378,8 @@ def describe_machine(config: RunConfig, device: torch.device, data: Splits, seco
         "data_fingerprint": data.fingerprint,
         "train_images": len(data.train),
         "class_names": list(data.class_names),
+        "mean": list(data.mean),
+        "std": list(data.std),
         "minority": list(data.minority),
     }
 

@@ -1,0 +1,165 @@
+"""Faces: what a reader finds becomes the three splits that the training loop takes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from fercore.data.catalog import Catalog
+from fercore.data.readers import READERS
+from fercore.data.splits import Images, Splits, fingerprint, hold_out, subject_folds
+from fercore.data.store import open_store
+from fercore.errors import ConfigError, DataError
+from fercore.paths import ROOT, data_dir, shown
+
+FACES = ("simfer", "simfer-id", *(name for name in READERS if name != "simfer"))
+MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
+MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
+ID_TEST_SHARE = 0.2  # of each identity's images, the last of them
+
+
+def load_faces(
+    name: str,
+    path: str | Path | None,
+    *,
+    preset: str | None,
+    image_size: int,
+    fraction: float,
+    val_fraction: float,
+    fold: int | None,
+) -> Splits:
+    """Read a set of faces: its reader, the three splits, the images of the store.
+
+    The validation split is cut from the training images, per class and by identity where identities are known; a set
+    that brings a validation split of its own keeps that one. Folds: test on `fold`, train on the others.
+
+    Args:
+        name: one of FACES. "simfer-id" reads SimFER's tree with the identities as classes.
+        path: the set's folder; None for data/NAME. SimFER's is data/simfer/PRESET, made on first use.
+        preset: of SimFER; None where `path` is given.
+        image_size: the side in pixels of the images that are returned.
+        fraction: of each class's training images, how much is kept.
+        val_fraction: of what is kept, how much is held out for validation.
+        fold: which of the folds is the test set, from 0; None where the set has a test split.
+
+    Returns:
+        Splits of [N, 3, image_size, image_size] images, with identities and sequences where the set has them.
+
+    Raises:
+        DataError: the set is missing or damaged, or SimFER could not be made.
+        ConfigError: `fold` does not fit the set.
+    """
+    if path is not None:
+        root = Path(path).expanduser()
+    else:
+        root = make_simfer(preset) if name.startswith("simfer") else data_dir() / name
+    catalog = READERS["simfer" if name == "simfer-id" else name](root)
+    for reason, count in catalog.skipped.items():
+        print(f"{shown(root)}: {count:,} skipped: {reason}", file=sys.stderr)
+    if name == "simfer-id":
+        names, labels, parts = split_identities(catalog, val_fraction, fraction)
+    else:
+        names, labels, parts = catalog.class_names, catalog.labels, split_catalog(catalog, fraction, val_fraction, fold)
+    require_memory(root, sum(map(len, parts)) * 3 * image_size**2)
+    store = open_store(catalog, image_size)
+    splits = [take(store, labels, catalog, positions) for positions in parts]
+    mean, std = mean_and_spread(splits[0].images)
+    counts = np.bincount(labels[parts[0]], minlength=len(names))
+    minority = tuple(np.flatnonzero(counts < MINORITY_SHARE * counts.mean()).tolist())
+    return Splits(name, *splits, names, minority, mean, std, fingerprint(*splits))
+
+
+def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:
+    """Positions of the training, validation and test images."""
+    if catalog.folds and (fold is None or fold >= catalog.folds):
+        raise ConfigError(f"{catalog.name} is tested in {catalog.folds} folds: set fold to 0..{catalog.folds - 1}, got {fold}")
+    if not catalog.folds and fold is not None:
+        raise ConfigError(f"{catalog.name} has a test split and no folds; leave fold out")
+    if catalog.folds:
+        in_test = subject_folds(catalog.identities, catalog.labels, catalog.folds) == fold
+    else:
+        in_test = catalog.splits == "test"
+    in_val = catalog.splits == "val"
+    rest, test = np.flatnonzero(~in_test & ~in_val), np.flatnonzero(in_test)
+    if fraction < 1:  # whole sequences, so that a peak is not seen by half
+        rest = hold_out(catalog.labels, catalog.sequences, rest, fraction)[1]
+    if in_val.any():
+        return [rest, np.flatnonzero(in_val), test]
+    return [*hold_out(catalog.labels, catalog.identities, rest, val_fraction), test]
+
+
+def split_identities(
+    catalog: Catalog, val_fraction: float, fraction: float
+) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
+    """Class names, labels and positions of SimFER as a recognition task: every identity stands in all three splits."""
+    if catalog.identities is None:
+        raise DataError(f"{shown(catalog.root)} tells no identities; simfer-id needs SimFER's simfer.csv")
+    known, labels, counts = np.unique(catalog.identities, return_inverse=True, return_counts=True)
+    if counts.min() < 3:
+        few = f"identity {known[counts.argmin()]} has {counts.min()}"
+        raise DataError(f"{shown(catalog.root)}: {few} of the 3 images that three splits need; make it with --preset identity")
+    in_test = np.zeros(len(labels), dtype=bool)
+    for k, count in enumerate(counts):
+        in_test[np.flatnonzero(labels == k)[-max(1, round(ID_TEST_SHARE * count)) :]] = True
+    rest = np.flatnonzero(~in_test)
+    if fraction < 1:
+        rest = hold_out(labels, None, rest, fraction)[1]
+    names = tuple(f"id {identity}" for identity in known)
+    return names, labels, [*hold_out(labels, None, rest, val_fraction), np.flatnonzero(in_test)]
+
+
+def take(store: np.ndarray, labels: np.ndarray, catalog: Catalog, positions: np.ndarray) -> Images:
+    """The images at these positions, copied out of the store."""
+    more = [None if part is None else torch.from_numpy(part[positions]) for part in (catalog.identities, catalog.sequences)]
+    return Images(torch.from_numpy(store[positions]), torch.from_numpy(labels[positions].astype(np.int64)), *more)
+
+
+def mean_and_spread(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each channel, in 0..1, over training images spread evenly through the list."""
+    values = images[:: max(1, len(images) // MEASURED)].double().div_(255).transpose(0, 1).flatten(1)
+    return tuple(values.mean(dim=1).tolist()), tuple(values.std(dim=1).clamp_min(1e-3).tolist())
+
+
+def require_memory(root: Path, needed: int) -> None:
+    """Raise DataError where the images would not fit: a process that the system kills could not say why."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        gib = f"{needed / 2**30:.0f} GiB of images, and this machine has {there / 2**30:.0f} GiB of memory"
+        raise DataError(f"{shown(root)}: {gib}; lower image_size or data_fraction")
+
+
+# --- SimFER -----------------------------------------------------------------------------------------------------------
+
+
+def make_simfer(preset: str) -> Path:
+    """SimFER's folder of a preset, rendered first where it is missing or was left unfinished.
+
+    Raises:
+        DataError: the renderer failed, or the folder cannot be written.
+    """
+    folder = data_dir() / "simfer" / preset
+    if (folder / "manifest.json").exists():  # the renderer's last file
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not (folder / "manifest.json").exists():
+                render_simfer(preset, folder)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {shown(folder)}: {error.strerror or error}; set FERCORE_DATA to a folder you may write"
+        ) from None
+    return folder
+
+
+def render_simfer(preset: str, folder: Path) -> None:
+    """Run the renderer, which shows its own progress."""
+    print(f"rendering SimFER's preset {preset} into {shown(folder)}: once, for some minutes", file=sys.stderr)
+    command = [sys.executable, "-m", "simfer", "--preset", preset, "--out", str(folder.resolve()), "--seed", "0"]
+    code = subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode
+    if code:
+        raise DataError(f"SimFER's preset {preset} was not rendered (exit code {code}; its reason stands above)")
