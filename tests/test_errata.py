@@ -1,10 +1,17 @@
-"""The gradient errata of the thesis, by finite differences: what is printed is not the gradient of what is printed."""
+"""The errata of the thesis (E1 to E3, E5) and of the (N+M) paper (E6, E7), by finite differences."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.losses import center_loss, dda_center_gradient, dda_loss
+from fercore.losses import (
+    LearnedReference,
+    center_loss,
+    dda_center_gradient,
+    dda_loss,
+    n_plus_m_tuplet_loss,
+    sparse_center_loss,
+)
 
 M, K, D = 8, 4, 3
 GENERATOR = torch.Generator().manual_seed(0)
@@ -53,3 +60,45 @@ def test_e3_the_algorithm_averages_over_the_batch_twice():
         per_feature = finite_differences(lambda x, loss=loss: loss(x, Y, C), X) @ direction
         assert relative_error(per_feature.sum(), gained[0]) < 1e-8
         assert abs(per_feature.mean() / gained[0] - 1 / M) < 1e-8  # Algorithm 2, line 3: m times too small
+
+
+def test_e5_the_printed_attention_gradient_has_an_extra_attention():
+    attention = 0.1 + 0.8 * torch.rand(M, D, generator=GENERATOR, dtype=torch.float64)
+    true = finite_differences(lambda a: sparse_center_loss(X, Y, C, a), attention)
+    right = (X - C[Y]).square() / (2 * M)
+    printed = attention * (X - C[Y]).square() / (2 * M)  # (4.13)
+    assert relative_error(right, true) < 1e-8
+    assert relative_error(printed, true) > 0.3
+
+
+def test_e6_the_printed_positive_term_drives_the_positives_apart():
+    """(9) prints +H for positives and negatives; (10) has -H for positives, as (3) has D - T."""
+    positives, negatives, reference = X[:4], X[4:] + 1, LearnedReference(D, distance=4.0).double()
+    center = positives.mean(dim=0)
+
+    def printed(rows: Tensor) -> Tensor:
+        return (1 + reference(rows, center)).clamp(min=0).mean() + (1 + reference(negatives, center)).clamp(min=0).mean()
+
+    def right(rows: Tensor) -> Tensor:
+        return (1 - reference(rows, center)).clamp(min=0).sum() + (1 + reference(negatives, center)).clamp(min=0).sum()
+
+    outward = positives - center
+    with torch.no_grad():
+        assert (finite_differences(printed, positives) * outward).sum() < -0.1  # the loss falls as positives leave
+        assert (finite_differences(right, positives) * outward).sum() > 0.1
+        released = n_plus_m_tuplet_loss(positives, negatives, reference=reference, mine=False)
+        assert abs(8 * released - right(positives)) < 1e-12
+
+
+def test_e7_the_literal_signs_cannot_be_a_distance():
+    """T - |f - c|^2 curves downward in f: H with A = +L_A'L_A, as (8) prints it, never does, whatever L_A is."""
+    with torch.no_grad():
+        for seed in range(5):
+            generator = torch.Generator().manual_seed(seed)
+            for sign, wanted in (("metric", -1), ("literal", 1)):
+                reference = LearnedReference(D, sign=sign).double()
+                for parameter in reference.parameters():
+                    parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+                step = torch.randn(D, generator=generator, dtype=torch.float64)
+                before, here, after = (reference((X[0] + t * step)[None], C[0]) for t in (-1e-3, 0, 1e-3))
+                assert wanted * (before - 2 * here + after).item() > 0

@@ -3,5 +3,20 @@
 from fercore.losses.center import center_loss
 from fercore.losses.centers import ClassCenters, center_step
 from fercore.losses.dda import dda_center_gradient, dda_loss
+from fercore.losses.sparse_center import sparse_center_loss
+from fercore.losses.tc3l import amtc3l_loss, tc3l_loss
+from fercore.losses.tuplet import LearnedReference, n_plus_m_tuplet_loss, n_plus_one_tuplet_loss
 
-__all__ = ["ClassCenters", "center_loss", "center_step", "dda_center_gradient", "dda_loss"]
+__all__ = [
+    "ClassCenters",
+    "LearnedReference",
+    "amtc3l_loss",
+    "center_loss",
+    "center_step",
+    "dda_center_gradient",
+    "dda_loss",
+    "n_plus_m_tuplet_loss",
+    "n_plus_one_tuplet_loss",
+    "sparse_center_loss",
+    "tc3l_loss",
+]

@@ -7,7 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore.losses.checks import at_least_float32, check_embeddings
+from fercore.losses.checks import at_least_float32, check_attention, check_choice, check_embeddings
 
 INITS = ("he", "released")
 
@@ -39,8 +39,7 @@ class ClassCenters(nn.Module):
         super().__init__()
         if num_classes < 1 or dim < 1:
             raise ValueError(f"num_classes and dim must be at least 1, got {num_classes} and {dim}")
-        if init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        check_choice("init", init, INITS)
         self.alpha = alpha
         fan_in = dim if init == "he" else num_classes
         self.register_buffer("centers", torch.randn(num_classes, dim) * math.sqrt(2 / fan_in))
@@ -87,11 +86,11 @@ def center_step(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: 
         delta, [K, D]; exactly 0 for a class that is absent from the batch.
 
     Raises:
-        ValueError, TypeError: as `center_loss`; attention must have the embeddings' shape.
+        ValueError, TypeError: as `center_loss`; attention must have the embeddings' shape and lie in [0, 1].
     """
     check_embeddings(embeddings, labels, centers)
-    if attention is not None and attention.shape != embeddings.shape:
-        raise ValueError(f"attention must have shape {list(embeddings.shape)}, got {list(attention.shape)}")
+    if attention is not None:
+        check_attention(attention, embeddings)
     x = at_least_float32(embeddings.detach()).to(centers)
     a = torch.ones_like(x) if attention is None else attention.detach().to(x)
     member = F.one_hot(labels.long(), len(centers)).to(x)  # [m, K]: summing by a matrix product is deterministic

@@ -1,4 +1,9 @@
-"""What every loss does to its arguments first: checks with one clear line each, and float32 at the least."""
+"""What every loss does to its arguments first: checks with one clear line each, and float32 at the least.
+
+NaN passes the checks and comes out as NaN, in a loss as in a sampler: training tells by it that a run has diverged.
+"""
+
+import math
 
 import torch
 from torch import Tensor
@@ -13,19 +18,66 @@ def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None 
         raise ValueError(f"embeddings must have shape [m, D] with m >= 1, got {list(embeddings.shape)}")
     if not embeddings.is_floating_point():
         raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
-    if labels.shape != embeddings.shape[:1]:
-        raise ValueError(f"labels must have shape [{len(embeddings)}], one for each embedding, got {list(labels.shape)}")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"labels must be integers, got {labels.dtype}")
+    check_classes("labels", labels, len(embeddings))
     if centers is None:
         return
     if centers.ndim != 2 or centers.shape[1] != embeddings.shape[1]:
         raise ValueError(f"centers must have shape [K, {embeddings.shape[1]}], got {list(centers.shape)}")
-    if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < len(centers):
+    check_range("labels", labels, len(centers))
+
+
+def check_classes(name: str, classes: Tensor, size: int) -> None:
+    """Raise ValueError or TypeError unless `classes` holds `size` integers."""
+    if classes.shape != (size,):
+        raise ValueError(f"{name} must have shape [{size}], one for each embedding, got {list(classes.shape)}")
+    if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool:
+        raise TypeError(f"{name} must be integers, got {classes.dtype}")
+
+
+def check_range(name: str, classes: Tensor, num_classes: int) -> None:
+    """Raise ValueError unless every class is one of 0..K-1."""
+    if classes.device.type == "cpu" and not 0 <= int(classes.min()) <= int(classes.max()) < num_classes:
         raise ValueError(
-            f"labels must lie in 0..{len(centers) - 1}, one of the {len(centers)} centers, "
-            f"got {int(labels.min())}..{int(labels.max())}"
+            f"{name} must lie in 0..{num_classes - 1}, one of the {num_classes} centers, "
+            f"got {int(classes.min())}..{int(classes.max())}"
         )
+
+
+def check_like(name: str, tensor: Tensor, embeddings: Tensor) -> None:
+    """Raise ValueError or TypeError unless `tensor` is floating point and has the embeddings' shape."""
+    if tensor.shape != embeddings.shape:
+        raise ValueError(f"{name} must have shape {list(embeddings.shape)}, got {list(tensor.shape)}")
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
+
+
+def check_attention(attention: Tensor, embeddings: Tensor) -> None:
+    """Raise ValueError or TypeError unless attention is a weight in [0, 1] for every dimension of every embedding."""
+    check_like("attention", attention, embeddings)
+    if attention.device.type == "cpu" and bool(((attention < 0) | (attention > 1)).any()):
+        raise ValueError(f"attention must lie in [0, 1], got {attention.min():.4g}..{attention.max():.4g}")
+
+
+def check_rows(name: str, rows: Tensor, dim: int | None = None, *, least: int = 0) -> None:
+    """Raise ValueError or TypeError unless `rows` is floating point of shape [n, D] with n >= least."""
+    size = "D" if dim is None else dim
+    if rows.ndim != 2 or len(rows) < least or (dim is not None and rows.shape[1] != dim):
+        raise ValueError(f"{name} must have shape [n, {size}] with n >= {least}, got {list(rows.shape)}")
+    if not rows.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {rows.dtype}")
+
+
+def check_number(name: str, value: float, *, least: float = -math.inf) -> None:
+    """Raise ValueError unless `value` is finite and no smaller than `least`."""
+    if not (math.isfinite(value) and value >= least):
+        wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.losses.checks import at_least_float32, check_embeddings
+from fercore.losses.checks import at_least_float32, check_choice, check_embeddings
 
 NORMALIZATIONS = ("paper", "released")
 
@@ -73,6 +73,5 @@ def squared_distances(x: Tensor, c: Tensor) -> Tensor:
 
 def extra_factor(batch_size: int, normalization: str) -> float:
     """What the released code multiplies the printed loss with: 1/m; the paper's text: 1."""
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(f"normalization must be one of {', '.join(NORMALIZATIONS)}, got {normalization!r}")
+    check_choice("normalization", normalization, NORMALIZATIONS)
     return 1 / batch_size if normalization == "released" else 1.0
