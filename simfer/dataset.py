@@ -230,8 +230,8 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
                 raise SimferError(f"{out} is not empty and holds no SimFER set; name another folder")
             write_text(out / MANIFEST, json.dumps(wanted, indent=1) + "\n")
         elif any(found.get(key) != wanted[key] for key in ("seed", "version", "recipe")):
-            raise SimferError(f"{out} holds another SimFER set (preset {found.get('preset') or 'none'}, seed {found.get('seed')}, version "
-                              f"{found.get('version')}); name another folder or delete it")  # fmt: skip
+            holds = f"preset {found.get('preset') or 'none'}, seed {found.get('seed')}, version {found.get('version')}"
+            raise SimferError(f"{out} holds another SimFER set ({holds}); name another folder or delete it")
         elif found["complete"]:
             wanted.update(found)
         for folder in ("EmoLabel", "Image/aligned"):

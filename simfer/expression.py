@@ -27,7 +27,7 @@ DREAD: dict[str, Range] = {  # 1 + 2 + 4 + 5 + 20
     "mouthStretch": (0.6, 1.1),
 }  # fmt: skip
 SNEER: dict[str, Range] = {  # 9
-    "noseSneer": (0.8, 1.3), "mouthUpperUp": (0.4, 1.0), "browDown": (0.2, 0.6), "cheekSquint": (0.3, 0.7),
+    "noseSneer": (0.9, 1.4), "mouthUpperUp": (0.6, 1.2), "browDown": (0.1, 0.4), "cheekSquint": (0.4, 0.8),
     "eyeSquint": (0.2, 0.6),
 }  # fmt: skip
 SCOWL: dict[str, Range] = {"browDown": (1.0, 1.4), "noseSneer": (0.0, 0.35), "jawForward": (0.0, 0.3)}  # 4
@@ -41,9 +41,9 @@ SHOUT: dict[str, Range] = {  # 10 + 16 + 25
 # label -> variants: how often, and the range of each action at full intensity
 PROTOTYPES: dict[str, list[tuple[float, dict[str, Range]]]] = {
     "Surprise": [  # 1 + 2 + 5B + 26
-        (0.8, {"browInnerUp": (0.8, 1.2), "browOuterUp": (0.8, 1.2), "eyeWide": (0.6, 1.2), "jawOpen": (0.3, 0.85),
+        (0.85, {"browInnerUp": (0.8, 1.2), "browOuterUp": (0.8, 1.2), "eyeWide": (0.6, 1.2), "jawOpen": (0.3, 0.85),
                "mouthFunnel": (0.0, 0.4)}),
-        (0.2, {"browInnerUp": (0.9, 1.3), "browOuterUp": (0.9, 1.3), "eyeWide": (0.8, 1.3), "jawOpen": (0.1, 0.25)}),
+        (0.15, {"browInnerUp": (0.9, 1.3), "browOuterUp": (0.9, 1.3), "eyeWide": (0.8, 1.3), "jawOpen": (0.1, 0.25)}),
     ],
     "Fear": [
         (0.6, DREAD | {"jawOpen": (0.05, 0.25), "mouthLowerDown": (0.2, 0.6), "mouthFrown": (0.0, 0.3)}),

@@ -14,11 +14,27 @@ OPPOSITES = (("incr", "decr"), ("-up", "-down"), ("-out", "-in"), ("forward", "b
 
 # Linear reflectances. Skin from light to dark; the tone interpolates between them.
 SKIN_TONES = np.array(
-    [[0.86, 0.68, 0.58], [0.80, 0.60, 0.48], [0.72, 0.51, 0.38], [0.58, 0.39, 0.27], [0.42, 0.27, 0.18], [0.28, 0.175, 0.12], [0.19, 0.12, 0.085]]
-)  # fmt: skip
+    [
+        [0.86, 0.68, 0.58],
+        [0.80, 0.60, 0.48],
+        [0.72, 0.51, 0.38],
+        [0.58, 0.39, 0.27],
+        [0.42, 0.27, 0.18],
+        [0.28, 0.175, 0.12],
+        [0.19, 0.12, 0.085],
+    ]
+)
 HAIR_COLORS = np.array(
-    [[0.02, 0.016, 0.014], [0.05, 0.03, 0.018], [0.11, 0.06, 0.03], [0.22, 0.12, 0.055], [0.42, 0.28, 0.13], [0.25, 0.08, 0.03], [0.35, 0.34, 0.33]]
-)  # fmt: skip
+    [
+        [0.02, 0.016, 0.014],
+        [0.05, 0.03, 0.018],
+        [0.11, 0.06, 0.03],
+        [0.22, 0.12, 0.055],
+        [0.42, 0.28, 0.13],
+        [0.25, 0.08, 0.03],
+        [0.35, 0.34, 0.33],
+    ]
+)
 IRIS_COLORS = np.array([[0.10, 0.05, 0.02], [0.16, 0.09, 0.04], [0.12, 0.16, 0.09], [0.14, 0.22, 0.32], [0.25, 0.28, 0.30]])
 LIPSTICKS = np.array([[0.50, 0.06, 0.07], [0.55, 0.18, 0.20], [0.35, 0.05, 0.10]])
 
@@ -72,9 +88,8 @@ def sample_identity(head: Head, rng: np.random.Generator, spread: float = 1.0) -
     hair = sample_hair_color(rng, tone, oldness)
     eye_shares = [0.5, 0.3, 0.08, 0.08, 0.04] if tone < 2.3 else [0.8, 0.2, 0, 0, 0]
     iris = IRIS_COLORS[rng.choice(5, p=eye_shares)]
-    brow = np.array(
-        [rng.uniform(0.022, 0.042) * (1.15 - 0.35 * female), rng.normal(0, 0.015), rng.uniform(0.55, 0.95), rng.normal(0.035, 0.015), rng.normal(-0.005, 0.018)]
-    )  # fmt: skip
+    thickness = rng.uniform(0.022, 0.042) * (1.15 - 0.35 * female)
+    brow = [thickness, rng.normal(0, 0.015), rng.uniform(0.55, 0.95), rng.normal(0.035, 0.015), rng.normal(-0.005, 0.018)]
     style = sample_style(rng, female, oldness)
     recede = 0.0 if female > 0.5 else -0.06 * oldness
     hat = rng.uniform(0.03, 0.7, 3)

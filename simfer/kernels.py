@@ -93,14 +93,14 @@ def rasterize(points, triangles, parts, opacity, strands, streaks, cut, height, 
     triangle = np.full((height, width), -1, np.int32)
     weights = np.zeros((height, width, 3), np.float32)
     for k in range(triangles.shape[0]):
-        i, j, l = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-        ax, ay, bx, by, cx, cy = points[i, 0], points[i, 1], points[j, 0], points[j, 1], points[l, 0], points[l, 1]
+        i, j, m = triangles[k, 0], triangles[k, 1], triangles[k, 2]
+        ax, ay, bx, by, cx, cy = points[i, 0], points[i, 1], points[j, 0], points[j, 1], points[m, 0], points[m, 1]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         thin = parts[k] >= LOCKS
-        hairy = parts[k] == SCALP or parts[k] == LOCKS
+        hairy = parts[k] in (SCALP, LOCKS)
         if (area > -1e-9 and not thin) or abs(area) < 1e-9:
             continue
-        if opacity[i] < -1 and opacity[j] < -1 and opacity[l] < -1:
+        if opacity[i] < -1 and opacity[j] < -1 and opacity[m] < -1:
             continue
         left, right = max(0, int(math.ceil(min(ax, bx, cx) - 0.5))), min(width - 1, int(math.floor(max(ax, bx, cx) - 0.5)))
         top, bottom = max(0, int(math.ceil(min(ay, by, cy) - 0.5))), min(height - 1, int(math.floor(max(ay, by, cy) - 0.5)))
@@ -112,16 +112,16 @@ def rasterize(points, triangles, parts, opacity, strands, streaks, cut, height, 
                 w = 1 - u - v
                 if u < 0 or v < 0 or w < 0:
                     continue
-                z = u * points[i, 2] + v * points[j, 2] + w * points[l, 2]
+                z = u * points[i, 2] + v * points[j, 2] + w * points[m, 2]
                 if z >= depth[y, x]:
                     continue
                 if hairy:
-                    across = u * strands[i, 0] + v * strands[j, 0] + w * strands[l, 0]
-                    along = u * strands[i, 1] + v * strands[j, 1] + w * strands[l, 1]
+                    across = u * strands[i, 0] + v * strands[j, 0] + w * strands[m, 0]
+                    along = u * strands[i, 1] + v * strands[j, 1] + w * strands[m, 1]
                     jagged = cut[parts[k]] * lookup(streaks, across * 3.7, along * 0.15)
-                    if u * opacity[i] + v * opacity[j] + w * opacity[l] < 0.5 + jagged:
+                    if u * opacity[i] + v * opacity[j] + w * opacity[m] < 0.5 + jagged:
                         continue
-                elif u * opacity[i] + v * opacity[j] + w * opacity[l] < 0.5:
+                elif u * opacity[i] + v * opacity[j] + w * opacity[m] < 0.5:
                     continue
                 depth[y, x], triangle[y, x] = z, k
                 weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = u, v, w
@@ -217,10 +217,13 @@ def skin_color(look, x, y, z, lips, lashes, cavity):
     color = scaled(color, 1 - (0.25 + 0.5 * look.female) * min(lashes, 1.0))
     if cavity > 0.5:
         color = (0.16, 0.035, 0.035)
-    if look.masked > 0 and z > 0.2 and y < 7.06 - 0.28 * rise(0.12, 0.7, side) and y > 6.0:
-        pleat = 1 - 0.10 * (abs((y * 9) % 1.0 - 0.5) < 0.12)
-        color = scaled((look.cloth[0], look.cloth[1], look.cloth[2]), pleat)
     return color
+
+
+@compiled
+def masked(look, x, y, z):
+    """Whether a cloth mask covers this place: nose, mouth and chin, up to a line that falls toward the ears."""
+    return look.masked > 0 and z > 0.2 and 6.0 < y < 7.06 - 0.28 * rise(0.12, 0.7, abs(x))
 
 
 @compiled
@@ -281,7 +284,13 @@ def shade(image, triangle, weights, occlusion, triangles, parts, vertices, norma
                     a[j] += w * attributes[i, j]
             x, y, z = a[0], a[1], a[2]
             gloss, power, inside = 0.12, 22.0, False
-            if part == SKIN:
+            if part <= TONGUE and masked(look, x, y, z):
+                pleat = 0.9 if abs((y * 9) % 1.0 - 0.5) < 0.12 else 1.0
+                color = scaled((look.cloth[0], look.cloth[1], look.cloth[2]), pleat)
+                if a[4] > 0.5 or part != SKIN:  # the cloth spans the open mouth
+                    for j in range(3):
+                        n[j] = look.head_forward[j]
+            elif part == SKIN:
                 color = skin_color(look, x, y, z, a[3], a[5], a[4])
                 inside = a[4] > 0.5
                 if a[3] > 0.5:
@@ -289,12 +298,12 @@ def shade(image, triangle, weights, occlusion, triangles, parts, vertices, norma
                 if look.bald == 0:
                     edge = rise(-0.03, 0.07, look.stubble_line + (y - 7.93 if z > 0.75 else -1.0))
                     color = mix(color, scaled((look.hair[0], look.hair[1], look.hair[2]), 1.2), 0.7 * edge)
-            elif part == LEFT_EYE or part == RIGHT_EYE:
+            elif part in (LEFT_EYE, RIGHT_EYE):
                 eye = part - LEFT_EYE
                 color, gloss, power = eye_color(look, x, y, z, eye), 1.2, 90.0
                 for j in range(3):
                     n[j] = p[j] - look.pupils[eye, j]
-            elif part == UPPER_TEETH or part == LOWER_TEETH:
+            elif part in (UPPER_TEETH, LOWER_TEETH):
                 tooth = 0.6 + 0.4 * rise(1.0, 1.40, z)
                 gap = 1 - 0.25 * bell(((x * 9) % 1.0 - 0.5) / 0.06)
                 color, inside = (0.78 * tooth * gap, 0.74 * tooth * gap, 0.65 * tooth * gap), True
