@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from fercore.data.catalog import CLASS_NAMES, Catalog
 from fercore.data.reading import (
@@ -33,7 +34,7 @@ DACL_NAMED = {"00": "Neutral", "01": "Happiness", "02": "Sadness", "06": "Disgus
 DACL_BY_SIZE = ("Surprise", "Anger", "Fear")
 CLEARLY_MORE = 1.5  # RAF-DB: 1.8 and 2.5
 
-SEQUENCE_FOLDS = 8  # of SimFER's sequences, as for CK+
+SIMFER_FOLDS = 8  # where SimFER has no test images: as for CK+
 
 
 def read_rafdb(root: Path) -> Catalog:
@@ -46,7 +47,7 @@ def read_rafdb(root: Path) -> Catalog:
     root = Path(root)
     require_folder(root, LAYOUTS)
     if (root / LIST.parent).is_dir():
-        return read_list(root, "rafdb")
+        return make_catalog("rafdb", root, **read_list(root))
     if (root / "train").is_dir():
         return read_class_folders(root)
     raise bad(root, "is not RAF-DB's folder", suggest(root, holds_rafdb, LAYOUTS))
@@ -58,8 +59,11 @@ def holds_rafdb(folder: Path) -> bool:
     )
 
 
-def read_list(root: Path, name: str) -> Catalog:
-    """The official layout: lines such as `train_00001.jpg 5`, the image in Image/aligned/train_00001_aligned.jpg."""
+def read_list(root: Path) -> dict[str, Any]:
+    """The official layout: lines such as `train_00001.jpg 5`, the image in Image/aligned/train_00001_aligned.jpg.
+
+    Returns files, labels, splits and skipped, as `make_catalog` takes them.
+    """
     listed = root / LIST
     lines, names, splits, labels = [], [], [], []
     for number, line in enumerate(text_lines(listed), 1):
@@ -80,7 +84,7 @@ def read_list(root: Path, name: str) -> Catalog:
     wanted = [root / ALIGNED / name for name in names]
     files = require_found((images.get(name.name.lower()) for name in names), wanted, listed, lines)
     skipped[UNLABELED] += len(images) - len(files)
-    return make_catalog(name, root, labels, splits, skipped, files=files)
+    return {"files": files, "labels": labels, "splits": splits, "skipped": skipped}
 
 
 # --- class folders ----------------------------------------------------------------------------------------------------
@@ -160,7 +164,10 @@ def refuse_copies(folder: Path, found: dict[str, dict[str, Path]]) -> None:
 
 
 def read_simfer(root: Path) -> Catalog:
-    """SimFER: RAF-DB's layout, with identities from simfer.csv; its sequences preset is read for subject-independent folds.
+    """SimFER: RAF-DB's layout, with identities from simfer.csv.
+
+    A preset without test images (sequences, identity) is read for subject-independent folds. Of a sequence the frames at
+    its peak are kept, as the protocols of CK+ and MMI do, and the neutral one is counted as skipped.
 
     Raises:
         DataError: not generated yet, or not to its end; the csv and the list disagree; and as `read_rafdb`.
@@ -176,34 +183,40 @@ def read_simfer(root: Path) -> Catalog:
         raise bad(manifest, "is not a JSON object", make) from None
     if not complete:
         raise bad(root, "was not generated to its end", make)
-    catalog = read_list(root, "simfer")
+    entries = read_list(root)
     listed = root / "simfer.csv"
     rows = list(read_table(listed, ("name", "split", "label", "identity")))
     refuse_duplicates((row["name"] for _, row in rows), listed, [line for line, _ in rows])
-    found = {row["name"]: (line, row) for line, row in rows}
-    return add_identities(catalog, listed, found)
+    known = truths(entries, listed, {row["name"].lower(): (line, row) for line, row in rows})
+    kept = [i for i, (_, sequence, frame) in enumerate(known) if sequence < 0 or frame > 0]
+    skipped = entries["skipped"] + Counter({"neutral frames of sequences": len(known) - len(kept)})
+    files, labels, splits, known = (
+        [values[i] for i in kept] for values in (entries["files"], entries["labels"], entries["splits"], known)
+    )
+    identities, sequences, _ = zip(*known, strict=True) if known else ((), (), ())
+    more = {"files": tuple(files), "identities": identities}
+    if max(sequences, default=-1) >= 0 or "test" not in splits:
+        more["folds"], splits = SIMFER_FOLDS, ["all"] * len(splits)
+    if max(sequences, default=-1) >= 0:
+        more["sequences"] = sequences
+    return make_catalog("simfer", root, labels, splits, skipped, **more)
 
 
-def add_identities(catalog: Catalog, listed: Path, found: dict[str, tuple[int, dict[str, str]]]) -> Catalog:
-    """The catalog with what simfer.csv knows: who is seen and, for the sequences preset, in which sequence."""
-    identities, sequences = [], []
-    for file, label, split in zip(catalog.files, catalog.labels, catalog.splits, strict=True):
-        name = file.name.replace("_aligned", "")
+def truths(entries: dict[str, Any], listed: Path, found: dict[str, tuple[int, dict[str, str]]]) -> list[tuple[int, int, int]]:
+    """What simfer.csv knows of each image of the list: who is seen, in which sequence (-1: a single image) and frame."""
+    known = []
+    for file, label, split in zip(entries["files"], entries["labels"], entries["splits"], strict=True):
+        name = file.name.lower().replace("_aligned", "")
         if name not in found:
             raise bad(listed, f"no row for {name}, which {LIST} names", "generate the set again")
         line, row = found[name]
         if (row["split"], row["label"]) != (split, str(label + 1)):
             problem = f"{name} is {row['split']} with label {row['label']}, but {split} with {label + 1} in {LIST}"
             raise bad(listed, problem, "generate the set again", line)
-        identities.append(whole_number(row["identity"], range(2**31), "identity", listed, line))
-        if "sequence" in row:
-            sequences.append(whole_number(row["sequence"], range(2**31), "sequence", listed, line))
-    if len(found) > len(catalog):
-        extra = next(iter(set(found) - {file.name.replace("_aligned", "") for file in catalog.files}))
+        identity = whole_number(row["identity"], range(2**31), "identity", listed, line)
+        sequence = whole_number(row.get("sequence", "-1"), range(-1, 2**31), "sequence", listed, line)
+        known.append((identity, sequence, whole_number(row.get("frame", "0"), range(2**31), "frame", listed, line)))
+    if len(found) > len(known):
+        extra = next(iter(set(found) - {file.name.lower().replace("_aligned", "") for file in entries["files"]}))
         raise bad(listed, f"{extra} is not in {LIST}", "generate the set again", found[extra][0])
-    protocol = {"folds": SEQUENCE_FOLDS, "sequences": sequences} if sequences else {}
-    splits = ["all"] * len(catalog) if sequences else catalog.splits
-    skipped = Counter(catalog.skipped)
-    return make_catalog(
-        "simfer", catalog.root, catalog.labels, splits, skipped, files=catalog.files, identities=identities, **protocol
-    )
+    return known
