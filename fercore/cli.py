@@ -46,8 +46,15 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--experiment", action="append", help="a table or figure of the course, or 'all', instead of a method")
 
     data = command("data", data_command, "fetch or check a data set")
-    data.add_argument("action", choices=("make", "check"))
-    data.add_argument("name")
+    data.add_argument("action", choices=("make", "check"), help="make: fetch or render it; check: hold it against its release")
+    data.add_argument("name", help="wmnist, simfer, rafdb, affectnet, fer2013, ckplus, mmi or sfew")
+    data.add_argument("path", nargs="?", help="check: its folder (default: data/NAME, data/simfer/PRESET)")
+    data.add_argument("--preset", default="quick", help="of simfer (default: quick)")
+
+    look = command("predict", predict_command, "class probabilities of image files, one line an image")
+    look.add_argument("images", nargs="+", metavar="IMAGE")
+    look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
+    look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
     report = command("report", report_command, "paper | here | interval | status, for every published number used so far")
     report.add_argument("--profile", default="laptop")
@@ -109,21 +116,63 @@ def sweep_command(options: argparse.Namespace) -> None:
         print(describe(result))
 
 
-def data_command(options: argparse.Namespace) -> None:
-    from fercore.data import DATASETS, load_data
-    from fercore.errors import ConfigError, DataError
+def data_command(options: argparse.Namespace) -> int:
+    from fercore.data.faces import make_simfer
+    from fercore.data.readers import READERS
+    from fercore.errors import ConfigError
+    from fercore.paths import shown
+
+    if options.name not in ("wmnist", *READERS):
+        raise ConfigError(f"unknown data set {options.name!r}; known: wmnist, {', '.join(READERS)}")
+    if options.path and (options.action == "make" or options.name == "wmnist"):
+        raise ConfigError(f"data {options.action} {options.name} takes no path; FERCORE_DATA moves the data folder")
+    if options.action == "check":
+        return check_command(options)
+    if options.name == "wmnist":
+        return print_wmnist()
+    if options.name != "simfer":
+        raise ConfigError(f"{options.name} cannot be fetched: its terms are to be accepted first; data/README.md says how to get it")
+    print(f"complete: {shown(make_simfer(options.preset))}")
+    return 0
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """0 where the data set agrees with its release, 1 where it does not."""
+    from pathlib import Path
+
+    from fercore.data.check import check_dataset
+    from fercore.errors import DataError
     from fercore.paths import data_dir, shown
 
-    if options.name not in DATASETS:
-        raise ConfigError(f"unknown data set {options.name!r}; known: {', '.join(DATASETS)}")
-    if options.action == "check" and not (data_dir() / "MNIST" / "raw").exists():
-        raise DataError(f"{shown(data_dir())}/MNIST/raw does not exist; `python -m fercore data make wmnist` fetches it")
-    splits = load_data(options.name, fraction=1.0, val_fraction=0.1)
+    if options.name == "wmnist":
+        if not (data_dir() / "MNIST" / "raw").exists():
+            raise DataError(f"{shown(data_dir())}/MNIST/raw does not exist; `python -m fercore data make wmnist` fetches it")
+        return print_wmnist()
+    default = data_dir() / options.name / (options.preset if options.name == "simfer" else "")
+    table, ok = check_dataset(options.name, Path(options.path).expanduser() if options.path else default)
+    print(table)
+    return 0 if ok else 1
+
+
+def print_wmnist() -> int:
+    """Fetch W-MNIST where it is missing, check it, and print its counts."""
+    from fercore.data import load_wmnist
+
+    splits = load_wmnist()
     print("split   images  " + "  ".join(f"{name:>5}" for name in splits.class_names))
     for name in ("train", "val", "test"):
         labels = getattr(splits, name).labels
         counts = labels.bincount(minlength=splits.num_classes).tolist()
         print(f"{name:5}  {len(labels):7,}  " + "  ".join(f"{count:5d}" for count in counts))
+    return 0
+
+
+def predict_command(options: argparse.Namespace) -> None:
+    from fercore.predict import predict
+
+    names, probabilities = predict(options.images, options.source, device=options.device)
+    for image, row in zip(options.images, probabilities, strict=True):
+        print(f"{image}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 
 
 def report_command(options: argparse.Namespace) -> None:

@@ -178,7 +178,7 @@ RANGES = {  # lowest, highest allowed value
 
 
 def can_have(data: str, key: str) -> bool:
-    """Whether a data set has this setting: digits lack what is for faces alone, and a SimFER that has a path needs no preset."""
+    """Whether a data set has this setting: digits have none that is for faces alone, a SimFER with a path no preset."""
     name, path = parse_name(data)
     if key == "preset":
         return name.startswith("simfer") and path is None

@@ -8,6 +8,7 @@ from conftest import one_line
 
 from fercore.cli import make_config, parser
 from fercore.config import RunConfig, config_from
+from fercore.data import DATASETS
 from fercore.errors import ConfigError
 from fercore.methods import METHODS
 from fercore.profiles import PROFILES
@@ -92,6 +93,23 @@ def test_a_method_shows_its_own_hyperparameters_alone():
         ({"lr_step": 5}, "lr_step belongs to schedule=step"),
         ({"schedule": "step"}, "schedule=step needs lr_step"),
         ({"schedule": "step", "lr_step": 5}, "schedule=step needs lr_decay"),
+        ({"crop": 20}, "data=wmnist does not use 'crop'"),
+        ({"data": "wmnist:/digits"}, "wmnist takes no path"),
+        ({"data": "rafdb:"}, "write rafdb:PATH, or rafdb alone"),
+        ({"data": "raf:/faces"}, "unknown data set 'raf'"),
+        ({"data": "rafdb", "preset": "quick"}, "data=rafdb does not use 'preset'"),
+        ({"data": "simfer:/faces", "preset": "quick"}, "data=simfer:/faces does not use 'preset'"),
+        ({"data": "simfer", "preset": "../up"}, "preset is a name such as laptop"),
+        ({"data": "simfer", "crop": 100}, "crop must be at most image_size, got 100 of 48"),
+        ({"data": "simfer", "batch_size": 1}, "batch_size must be at least 2"),
+        ({"data": "simfer", "augment": "mixup"}, "augment must be one of none, flip, five-crop"),
+        ({"data": "simfer", "trunk": "vgg"}, "trunk must be one of resnet18, resnet50"),
+        ({"data": "simfer", "erasing": 2}, "erasing must lie in 0..1"),
+        ({"data": "simfer", "pretrained": "vgg"}, "pretrained must be one of none, imagenet, simfer-id, msceleb:PATH"),
+        ({"data": "simfer", "pretrained": "msceleb"}, "pretrained must be one of"),
+        ({"data": "simfer", "pretrained": "imagenet:/x"}, "pretrained must be one of"),
+        ({"data": "simfer", "pretrained": "imagenet"}, "pretrained=imagenet needs width=1 and crop=80 or more"),
+        ({"data": "simfer-id", "pretrained": "simfer-id"}, "pretrained=simfer-id is what data=simfer-id makes"),
     ],
 )
 def test_a_wrong_value_is_one_clear_line(values, named):
@@ -125,3 +143,29 @@ def test_command_makes_the_same_config(method, profile):
         options = parser().parse_args(shlex.split(config.command())[3:])
         assert make_config(options, ("seed", options.seed)) == config
     assert "--set" not in plain.command()
+
+
+def test_a_command_with_paths_makes_the_same_config():
+    config = RunConfig(method="softmax", data="rafdb:/my faces/raf", pretrained="msceleb:/my weights/face.pth", crop=44)
+    options = parser().parse_args(shlex.split(config.command())[3:])
+    assert make_config(options, ("seed", options.seed)) == config
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("data", DATASETS)
+def test_every_data_set_has_every_profile(data, profile):
+    config = RunConfig(method="center", data=data, profile=profile)
+    assert (config.crop is None) == (data == "wmnist")
+    assert RunConfig(**config.to_dict()) == config
+
+
+def test_the_published_recipe_of_rafdb():
+    """Thesis, 3.3.2."""
+    config = RunConfig(method="dda", data="rafdb", profile="paper")
+    assert (config.image_size, config.crop, config.augment, config.pretrained) == (100, 90, "five-crop", "imagenet")
+    assert (config.batch_size, config.lr, config.epochs, config.lr_step, config.lr_decay) == (64, 0.01, 60, 20, 10)
+    assert (config.momentum, config.weight_decay, config.trunk, config.width) == (0.9, 5e-4, "resnet18", 1)
+
+
+def test_digits_show_no_setting_of_faces():
+    assert not {"crop", "augment", "pretrained", "fold", "preset"} & RunConfig(method="dda").to_dict().keys()

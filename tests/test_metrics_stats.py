@@ -6,7 +6,7 @@ import torch
 from scipy import stats as scipy_stats
 from sklearn import metrics as sklearn_metrics
 
-from fercore.metrics import class_geometry, confusion_matrix, recalls, summarize
+from fercore.metrics import class_geometry, confusion_matrix, recalls, sequence_accuracy, summarize
 from fercore.stats import estimate, paired_difference, wilson_interval
 
 PREDICTIONS, LABELS = torch.tensor([0, 0, 1, 1, 2, 0]), torch.tensor([0, 0, 0, 1, 1, 2])
@@ -17,6 +17,20 @@ def test_confusion_by_hand():
     assert confusion.tolist() == [[2, 1, 0], [0, 1, 1], [1, 0, 0]]  # row: true, column: predicted
     assert recalls(confusion).tolist() == [2 / 3, 1 / 2, 0]
     assert summarize(confusion) == {"accuracy": 3 / 6, "balanced_accuracy": pytest.approx((2 / 3 + 1 / 2) / 3)}
+
+
+def test_a_sequence_is_recognized_by_the_mean_of_its_frames():
+    generator = torch.Generator().manual_seed(0)
+    sequences = torch.randint(40, (300,), generator=generator) * 7 + 100
+    labels = sequences % 3
+    logits = 2 * torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    right = []
+    for sequence in set(sequences.tolist()):
+        frames = [logits[i].softmax(dim=0) for i in range(300) if sequences[i] == sequence]
+        right.append(sum(frames).argmax().item() == sequence % 3)
+    assert sequence_accuracy(logits, labels, sequences) == pytest.approx(sum(right) / len(right))
+    sure = torch.tensor([[0.0, 9.0], [1.0, 0.0], [1.0, 0.0]])  # one sure frame outweighs two unsure ones
+    assert sequence_accuracy(sure, torch.tensor([1, 1, 1]), torch.tensor([4, 4, 4])) == 1
 
 
 def test_metrics_equal_scikit_learn():

@@ -142,18 +142,24 @@ def make_simfer(preset: str) -> Path:
         DataError: the renderer failed, or the folder cannot be written.
     """
     folder = data_dir() / "simfer" / preset
-    if (folder / "manifest.json").exists():  # the renderer's last file
+    if is_complete(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if not (folder / "manifest.json").exists():
+            if not is_complete(folder):  # another process may have rendered it while this one waited
                 render_simfer(preset, folder)
     except OSError as error:
         raise DataError(
             f"cannot write {shown(folder)}: {error.strerror or error}; set FERCORE_DATA to a folder you may write"
         ) from None
     return folder
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the renderer came to its end: the manifest is its last file."""
+    manifest = folder / "manifest.json"
+    return manifest.is_file() and '"complete": true' in manifest.read_text(errors="replace")
 
 
 def render_simfer(preset: str, folder: Path) -> None:
