@@ -1,5 +1,16 @@
 """Losses: pure functions of tensors, one paper idea a file; `ClassCenters` holds the only state they share."""
 
+from fercore.losses.baselines import (
+    contrastive_loss,
+    coupled_clusters_loss,
+    island_center_gradient,
+    island_loss,
+    locality_preserving_loss,
+    lossless_triplet_loss,
+    separate_loss,
+    triplet_center_loss,
+    triplet_loss,
+)
 from fercore.losses.center import center_loss
 from fercore.losses.centers import ClassCenters, center_step
 from fercore.losses.dda import dda_center_gradient, dda_loss
@@ -13,10 +24,19 @@ __all__ = [
     "amtc3l_loss",
     "center_loss",
     "center_step",
+    "contrastive_loss",
+    "coupled_clusters_loss",
     "dda_center_gradient",
     "dda_loss",
+    "island_center_gradient",
+    "island_loss",
+    "locality_preserving_loss",
+    "lossless_triplet_loss",
     "n_plus_m_tuplet_loss",
     "n_plus_one_tuplet_loss",
+    "separate_loss",
     "sparse_center_loss",
     "tc3l_loss",
+    "triplet_center_loss",
+    "triplet_loss",
 ]

@@ -29,7 +29,7 @@ def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None 
 def check_classes(name: str, classes: Tensor, size: int) -> None:
     """Raise ValueError or TypeError unless `classes` holds `size` integers."""
     if classes.shape != (size,):
-        raise ValueError(f"{name} must have shape [{size}], one for each embedding, got {list(classes.shape)}")
+        raise ValueError(f"{name} must have shape [{size}], one for each sample, got {list(classes.shape)}")
     if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool:
         raise TypeError(f"{name} must be integers, got {classes.dtype}")
 
