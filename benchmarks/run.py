@@ -1,4 +1,4 @@
-"""Speed of the training loop and of the losses, as ratios inside one run: `make bench`. Writes benchmarks/RESULTS.md.
+"""Speed of training loop, losses and input pipeline, as ratios inside one run: `make bench` writes benchmarks/RESULTS.md.
 
 Each pair is timed in turns, and the median of the ratios is told: a machine that is busy with other work slows both.
 """
@@ -12,6 +12,8 @@ from unittest import mock
 
 import torch
 import torch.nn.functional as F
+from input_pipeline import pipeline_rows
+from timing import alternate, ratio
 from torch import Tensor
 
 import fercore.train as loop
@@ -27,6 +29,7 @@ CONFIG = RunConfig(method="softmax", profile="laptop", epochs=1, batch_size=BATC
 
 def main() -> None:
     rows = [loop_against_bare()] + [row for shape in SHAPES for row in losses_at(*shape)]
+    rows += pipeline_rows()
     header = ("what", "fercore", "compared with", "that", "ratio of times")
     lines = ["| " + " | ".join(row) + " |" for row in (header, ("---",) * 5, *rows)]
     machine = f"{len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, CPU"
@@ -123,17 +126,6 @@ def step_seconds(loss: Callable[..., Tensor], x: Tensor, y: Tensor, c: Tensor, c
     for _ in range(calls):
         torch.autograd.grad(loss(x, y, c), x)
     return (time.perf_counter() - started) / calls
-
-
-def alternate(first: Callable[[], float], second: Callable[[], float], repetitions: int) -> tuple[list[float], list[float]]:
-    """Both timed in turns, after one call of each that is not counted."""
-    first(), second()
-    times = [(first(), second()) for _ in range(repetitions)]
-    return [a for a, _ in times], [b for _, b in times]
-
-
-def ratio(ours: list[float], theirs: list[float]) -> str:
-    return f"{statistics.median(a / b for a, b in zip(ours, theirs, strict=True)):.2f}"
 
 
 if __name__ == "__main__":
