@@ -131,7 +131,9 @@ def data_command(options: argparse.Namespace) -> int:
     if options.name == "wmnist":
         return print_wmnist()
     if options.name != "simfer":
-        raise ConfigError(f"{options.name} cannot be fetched: its terms are to be accepted first; data/README.md says how to get it")
+        raise ConfigError(
+            f"{options.name} cannot be fetched: its terms are to be accepted first; data/README.md says how to get it"
+        )
     print(f"complete: {shown(make_simfer(options.preset))}")
     return 0
 

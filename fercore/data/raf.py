@@ -186,7 +186,7 @@ def read_simfer(root: Path) -> Catalog:
     entries = read_list(root)
     listed = root / "simfer.csv"
     rows = list(read_table(listed, ("name", "split", "label", "identity")))
-    refuse_duplicates((row["name"] for _, row in rows), listed, [line for line, _ in rows])
+    refuse_duplicates((row["name"].lower() for _, row in rows), listed, [line for line, _ in rows])
     known = truths(entries, listed, {row["name"].lower(): (line, row) for line, row in rows})
     kept = [i for i, (_, sequence, frame) in enumerate(known) if sequence < 0 or frame > 0]
     skipped = entries["skipped"] + Counter({"neutral frames of sequences": len(known) - len(kept)})
@@ -217,6 +217,6 @@ def truths(entries: dict[str, Any], listed: Path, found: dict[str, tuple[int, di
         sequence = whole_number(row.get("sequence", "-1"), range(-1, 2**31), "sequence", listed, line)
         known.append((identity, sequence, whole_number(row.get("frame", "0"), range(2**31), "frame", listed, line)))
     if len(found) > len(known):
-        extra = next(iter(set(found) - {file.name.lower().replace("_aligned", "") for file in entries["files"]}))
+        extra = min(set(found) - {file.name.lower().replace("_aligned", "") for file in entries["files"]})
         raise bad(listed, f"{extra} is not in {LIST}", "generate the set again", found[extra][0])
     return known

@@ -183,13 +183,13 @@ def read_session(session: Path, skipped: Counter[str]) -> tuple[list[Path], int,
     if not 1 <= number <= len(MMI_EMOTIONS):
         skipped["sessions of a display that is none of the six emotions"] += 1
         return None
-    folder = session / clip if (session / clip).is_dir() else session
-    frames = list(find_images(folder, Counter() if folder == session else skipped).values())  # xml and video are no surprise
+    extracted = find_images(session / clip, skipped) if (session / clip).is_dir() else {}
+    frames = list((extracted or find_images(session, Counter())).values())  # beside xml and video, which are no surprise
     if not frames and videos:
         skipped["sessions with a video alone (extract its frames into a folder named as the video)"] += 1
         return None
     label = class_of(MMI_EMOTIONS[number - 1], session / about[0])
-    return middle(in_order(frames, folder)), label, int(clip[1:].split("-")[0])
+    return middle(in_order(frames, session)), label, int(clip[1:].split("-")[0])
 
 
 def read_xml(path: Path) -> ET.Element:
