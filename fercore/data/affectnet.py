@@ -65,18 +65,21 @@ def read_csv(root: Path, lists: Path, contempt: bool) -> Catalog:
     require_folder(root / IMAGES, "the images that the lists name")
     skipped: Counter[str] = Counter()
     rows = {split: read_list(lists / name, contempt, skipped) for split, name in LISTS.items()}
+    known = {str(name).lower() for _, name, _ in rows["train"]}
+    for line, name, _ in rows["test"]:
+        if str(name).lower() in known:
+            raise bad(lists / LISTS["test"], f"{name} is in {LISTS['train']} too", "delete one of the two", line)
     names = {split: [name for _, name, _ in rows[split]] for split in rows}
     images = index_images(root / IMAGES, chain(*names.values()), skipped)
     files, labels, splits = [], [], []
     for split, listed in LISTS.items():
         kept = [(line, name, k) for line, name, k in rows[split] if k is not None]
-        found = (images.pop(str(name).lower(), None) for _, name, _ in kept)
+        found = (images.get(str(name).lower()) for _, name, _ in kept)
         wanted = [root / IMAGES / name for _, name, _ in kept]
         files += require_found(found, wanted, lists / listed, [line for line, _, _ in kept])
         labels += [k for _, _, k in kept]
         splits += [split] * len(kept)
-    left_out = {str(name).lower() for split in rows for _, name, k in rows[split] if k is None}
-    skipped[UNLABELED] += len(images.keys() - left_out)
+    skipped[UNLABELED] += len(images.keys() - {str(name).lower() for name in chain(*names.values())})
     return finish(root, files, labels, splits, skipped, contempt)
 
 

@@ -220,7 +220,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet: open quote": (
         "affectnet",
         swap("training.csv", "12/training3", '"12/training3'),
-        ("training.csv", "no csv table")[:1],
+        ("training.csv", "not a csv table"),
     ),
     "affectnet: expression 11": ("affectnet", swap("training.csv", "1.0;2.0,3,", "1.0;2.0,11,"), ("line 5", "'11'", "0..10")),
     "affectnet: expression -1": ("affectnet", swap("training.csv", "1.0;2.0,3,", "1.0;2.0,-1,"), ("line 5", "'-1'")),
@@ -242,7 +242,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet: image in both lists": (
         "affectnet",
         swap("validation.csv", "3/validation2", "12/training2"),
-        ("validation.csv, line 4",),
+        ("validation.csv, line 4", "12/training2.jpg is in training.csv too"),
     ),
     "affectnet npy: truncated": ("affectnet-npy", halve(NPY), (NPY, "npy")),
     "affectnet npy: empty": ("affectnet-npy", content(NPY, ""), (NPY, "npy")),
