@@ -1,8 +1,8 @@
 """Speed of the input pipeline against torchvision's ImageFolder, Pillow transforms and DataLoader, on the same files.
 
 The files are temporary JPEGs of seeded smooth noise, which decode a little faster than photographs: in the favor of the
-one that decodes in every epoch. "Cores" are the DataLoader's workers (0 for one core: it works in the main process) and
-PyTorch's threads here.
+one that decodes in every epoch. Both end with normalized floats, channels last, as the network takes them. "Cores" are
+the DataLoader's workers (0 for one core: it works in the main process) and PyTorch's threads here.
 """
 
 import os
@@ -121,8 +121,8 @@ class RandomOfFive:
 
 def loader_seconds(loader: DataLoader) -> float:
     started = time.perf_counter()
-    for _ in loader:
-        pass
+    for images, _ in loader:
+        images.contiguous(memory_format=torch.channels_last)
     return time.perf_counter() - started
 
 

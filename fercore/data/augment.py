@@ -143,7 +143,7 @@ def cut(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> T
 def cut_by_slices(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> Tensor:
     views = images.new_empty(*images.shape[:2], side, side)
     for view, image, i, j, mirrored in zip(views, images, top.tolist(), left.tolist(), flip.tolist(), strict=True):
-        square = image[:, i : i + side, j : j + side]
+        square = image.narrow(1, i, side).narrow(2, j, side)
         view.copy_(square.flip(2) if mirrored else square)
     return views
 
