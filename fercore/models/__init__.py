@@ -1,7 +1,9 @@
 """Networks: each returns `(embeddings, logits)`."""
 
+from fercore.models.attention import AMTC3LHead, DACLAttention, SelectiveAttention
 from fercore.models.build import build_model
 from fercore.models.lenets import LeNetsPP
 from fercore.models.resnet import FERNet
+from fercore.models.two_branch import TwoBranchNet
 
-__all__ = ["FERNet", "LeNetsPP", "build_model"]
+__all__ = ["AMTC3LHead", "DACLAttention", "FERNet", "LeNetsPP", "SelectiveAttention", "TwoBranchNet", "build_model"]
