@@ -1,0 +1,115 @@
+"""Does anything but the face give the label away? Linear classifiers on what should know nothing.
+
+Labels, people and scenes are drawn independently, so only the expression may tell a class. Each probe is a logistic
+regression judged on people it has not seen; chance is one in seven, as the classes are drawn equally often.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from simfer.dataset import Item, Recipe, draw, items, person_of
+from simfer.render import render
+
+BORDER = 1 / 8  # of the side, on all four sides
+JAW = ("jawOpen", "mouthFunnel", "mouthStretch", "mouthLowerDown", "jawForward")
+PROBES = ("whole picture", "border", "border, jaw at rest", "border, face at rest", "corners", "identity", "scene")
+
+
+class Probe(NamedTuple):
+    """Balanced accuracy of one probe, and its standard error over the images."""
+
+    accuracy: float
+    error: float
+
+
+def probe_leaks(per_class: int, *, size: int = 32, seed: int = 0) -> dict[str, Probe]:
+    """Balanced accuracy of every probe of PROBES, on 7 * `per_class` pictures of `size` pixels (8 ms each, three times).
+
+    "border" sees the outer eighth of the picture. It is above chance where a dropping jaw or a rising brow reaches it;
+    the same pictures with the jaw, or the whole face, put to rest tell whether that is all.
+    """
+    recipe = Recipe(train=(per_class,) * 7, test=(0,) * 7, identities=(per_class * 2, 0), size=size)
+    everything = items(recipe, seed, "train")
+    labels = np.array([one.expression.label for one in everything])
+    people = np.array([one.identity for one in everything])
+    as_is = pictures(everything, recipe, seed)
+    jaw_up = pictures(
+        everything, recipe, seed, without=("jawOpen", "mouthFunnel", "mouthStretch", "mouthLowerDown", "jawForward")
+    )
+    at_rest = pictures(everything, recipe, seed, without=("",))
+    rim, corner = border_mask(size), corner_mask(size)
+    features = {
+        "whole picture": as_is.reshape(len(labels), -1),
+        "border": as_is[:, rim].reshape(len(labels), -1),
+        "border, jaw at rest": jaw_up[:, rim].reshape(len(labels), -1),
+        "border, face at rest": at_rest[:, rim].reshape(len(labels), -1),
+        "corners": as_is[:, corner].reshape(len(labels), -1),
+        "identity": np.array([identity_numbers(one, recipe, seed) for one in everything]),
+        "scene": np.array([scene_numbers(one) for one in everything]),
+    }
+    return {name: probe(features[name], labels, people) for name in PROBES}
+
+
+def pictures(everything: list[Item], recipe: Recipe, seed: int, without: tuple[str, ...] = ()) -> np.ndarray:
+    """[N, size, size, 3] in 0..1; actions that start with one of `without` are left out ("" leaves out all)."""
+    result = np.empty((len(everything), recipe.size, recipe.size, 3), np.float32)
+    for row, one in enumerate(everything):
+        if without:
+            kept = {name: weight for name, weight in one.expression.actions.items() if not name.startswith(without)}
+            calmed = dataclasses.replace(one.expression, actions=kept)
+            picture = render(person_of(seed, one.identity, recipe.spread), calmed, one.scene, recipe.size)
+        else:
+            picture = draw(one, recipe, seed)
+        result[row] = np.asarray(picture, np.float32) / 255
+    return result
+
+
+def border_mask(size: int) -> np.ndarray:
+    """[size, size] bool: the outer BORDER of the picture."""
+    width = max(1, round(size * BORDER))
+    mask = np.ones((size, size), bool)
+    mask[width:-width, width:-width] = False
+    return mask
+
+
+def corner_mask(size: int) -> np.ndarray:
+    """[size, size] bool: the upper corners, which show background or hair and never the face."""
+    width = max(1, round(size * BORDER))
+    mask = np.zeros((size, size), bool)
+    mask[:width, :width] = mask[:width, -width:] = True
+    return mask
+
+
+def identity_numbers(one: Item, recipe: Recipe, seed: int) -> np.ndarray:
+    """The person as numbers: head-shape weights, colors, brows, age, gender, beard."""
+    person = person_of(seed, one.identity, recipe.spread)
+    macro = [person.female, person.oldness, person.child, person.tone, person.beard, person.hair_depth, person.fringe]
+    shape = [weight for name, weight in sorted(person.shape.items()) if name.startswith("type:")]
+    return np.concatenate([macro, person.skin, person.lips, person.hair, person.iris, person.brow, shape])
+
+
+def scene_numbers(one: Item) -> np.ndarray:
+    """The scene as numbers."""
+    values = []
+    for value in dataclasses.astuple(one.scene)[:-1]:  # all but the seed of the textures
+        numbers = value if isinstance(value, tuple) else (len(value) if isinstance(value, str) else value,)
+        values.extend(float(number) for number in numbers)
+    return np.array(values)
+
+
+def probe(features: np.ndarray, labels: np.ndarray, people: np.ndarray) -> Probe:
+    """Five-fold cross-validated balanced accuracy of a logistic regression; no person on both sides."""
+    steps = [StandardScaler(), LogisticRegression(C=0.01, max_iter=500)]
+    if features.shape[1] > 200:
+        steps.insert(1, PCA(100, random_state=0))
+    predicted = cross_val_predict(make_pipeline(*steps), features, labels, groups=people, cv=GroupKFold(5))
+    accuracy = float(balanced_accuracy_score(labels, predicted))
+    return Probe(accuracy, float(np.sqrt(accuracy * (1 - accuracy) / len(labels))))
