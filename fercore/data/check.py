@@ -1,6 +1,7 @@
 """What a data set on disk holds against what its release holds: the table behind `python -m fercore data check`."""
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,7 +126,9 @@ def find_unreadable(files: Sequence[Path]) -> list[str]:
     """A line for each file that does not decode to its end."""
     quiet = os.environ.get("FERCORE_PROGRESS") == "0"
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
-        problems = list(tqdm(pool.map(decoding_problem, files), total=len(files), desc="decoding", disable=quiet, leave=False))
+        decoded = pool.map(decoding_problem, files)
+        every = 0.5 if sys.stderr.isatty() else 10  # seconds between two lines of the bar
+        problems = list(tqdm(decoded, "decoding", len(files), disable=quiet, leave=False, mininterval=every))
     return [f"  {shown(file)}: {problem}" for file, problem in zip(files, problems, strict=True) if problem]
 
 
