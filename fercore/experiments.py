@@ -92,11 +92,36 @@ def stabilizers(profile: str) -> Experiment:
     }
 
 
+def face_baselines(profile: str) -> Experiment:
+    """Softmax and center loss on SimFER."""
+    return {
+        "softmax": seeds_of(profile, method="softmax", data="simfer"),
+        "center loss": seeds_of(profile, method="center", data="simfer"),
+    }
+
+
+def face_difficulty(profile: str) -> Experiment:
+    """Softmax on SimFER's easy, default and hard presets, which differ in the knobs difficulty and wildness alone."""
+    presets = {"easy": "laptop-easy", "default": "laptop", "hard": "laptop-hard"} if profile == "laptop" else {"default": None}
+    return {label: seeds_of(profile, method="softmax", data="simfer", preset=preset) for label, preset in presets.items()}
+
+
+def face_pretraining(profile: str) -> Experiment:
+    """Softmax on SimFER from random weights, and from a network that was trained to tell people apart."""
+    return {
+        "from scratch": seeds_of(profile, method="softmax", data="simfer"),
+        "pre-trained on identities": seeds_of(profile, 1, method="softmax", data="simfer", pretrained="simfer-id"),
+    }
+
+
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "chapter_1": chapter_1,
     "gamma_sweep": gamma_sweep,
     "rate_map": rate_map,
     "stabilizers": stabilizers,
+    "face_baselines": face_baselines,
+    "face_difficulty": face_difficulty,
+    "face_pretraining": face_pretraining,
 }
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}  # named as in paper.csv

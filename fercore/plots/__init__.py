@@ -2,14 +2,19 @@
 
 from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
+from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
 from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
     "plot_class_counts",
+    "plot_confusion",
     "plot_embedding",
     "plot_embedding_grid",
+    "plot_faces",
+    "plot_probes",
     "plot_rate_map",
+    "plot_recall_against_size",
     "plot_seeds",
     "plot_training",
     "save_figure",

@@ -74,7 +74,8 @@ def test_each_occluder_hides_part_of_the_face(occluder, person):
 @pytest.mark.parametrize(
     "change",
     [
-        {"yaw": 0.5}, {"pitch": 0.3}, {"roll": 0.3}, {"distance": 7.0}, {"shift": (0.05, 0.05)}, {"scale": 1.15}, {"tilt": 0.15},
+        {"yaw": 0.5}, {"pitch": 0.3}, {"roll": 0.3}, {"distance": 7.0}, {"shift": (0.05, 0.05)}, {"scale": 1.15},
+        {"tilt": 0.15},
         {"light": (-1.0, 0.2, 0.3)}, {"key": 0.3}, {"ambient": 0.8}, {"ground": 0.1}, {"key_color": (1.3, 1.0, 0.7)},
         {"white_balance": (1.3, 1.0, 0.7)}, {"exposure": 0.08}, {"contrast": 0.6}, {"brightness": 0.15}, {"background": "soft"},
         {"background": "blocks"}, {"blur": 2.0}, {"downscale": 0.3}, {"noise": 15.0}, {"gray": True},
