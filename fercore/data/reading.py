@@ -5,6 +5,7 @@ label is skipped and counted: the releases themselves carry such files.
 """
 
 import csv
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,8 +45,9 @@ def whole_number(text: str, allowed: range, what: str, path: Path, line: int | N
     try:
         number = float(text)
     except ValueError:
-        number = None
-    if number not in allowed:
+        number = math.nan
+    # integers alone are looked up at once in a range: a float would be compared with its every member
+    if not number.is_integer() or int(number) not in allowed:
         raise bad(path, f"{what} {text.strip()[:40]!r} is not one of {allowed[0]}..{allowed[-1]}", "restore the file", line)
     return int(number)
 
