@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fercore.losses.center import center_loss
-from fercore.losses.checks import at_least_float32, check_embeddings, check_number
+from fercore.losses.checks import at_least_float32, check_embeddings, check_number, check_rows
 from fercore.losses.dda import squared_distances
 from fercore.losses.tc3l import EPSILON
 
@@ -169,7 +169,12 @@ def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
 
     Returns:
         [K, D], detached; 0 where there is one class.
+
+    Raises:
+        ValueError, TypeError: centers are not [K, D] floating point, or the weight is negative or not finite.
     """
+    check_rows("centers", centers, least=1)
+    check_number("weight", weight, least=0)
     with torch.no_grad(), torch.autocast(centers.device.type, enabled=False):
         c = at_least_float32(centers)
         lengths = c.norm(dim=1, keepdim=True).clamp(min=SHORTEST)

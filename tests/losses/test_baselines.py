@@ -314,6 +314,7 @@ def test_wrong_centers_are_named(loss):
         (lambda **own: coupled_clusters_loss(X, Y, **own), "margin", -1.0),
         (lambda **own: triplet_center_loss(X, Y, C, **own), "margin", -1.0),
         (lambda **own: island_loss(X, Y, C, **own), "weight", -1.0),
+        (lambda **own: island_center_gradient(C, **own), "weight", math.nan),
         (lambda **own: locality_preserving_loss(X, Y, **own), "neighbors", 0),
     ],
 )
