@@ -93,6 +93,8 @@ def test_equal_centers_and_the_own_center(way):
     x, y = torch.tensor([[1.0], [1.0]]), torch.tensor([1, 0])
     assert way(x, y, torch.tensor([[1.0], [1.0], [3.0]])).tolist() == [[1], [1]]  # another class has the own center
     assert way(x, y, torch.tensor([[0.0], [2.0], [2.0]])).tolist() == [[0], [2]]
+    # class 3, which has class 0's own center, ties with class 2
+    assert way(x[:1], torch.tensor([0]), torch.tensor([[0.0], [9.0], [2.0], [0.0]])).item() == 2
 
 
 @pytest.mark.parametrize("way", [nearest_by_loop, nearest_by_sorting])
