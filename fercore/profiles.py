@@ -10,6 +10,7 @@ from fercore.errors import ConfigError
 
 PROFILES = ("quick", "laptop", "paper")
 SIMFER_PRESETS = ("quick", "laptop", "rafdb")  # which SimFER each profile trains on
+IDENTITY_PRESETS = ("identity-quick", "identity", "identity")
 
 W_MNIST_RECIPES: dict[str, dict[str, Any]] = {
     "quick": dict(
@@ -121,10 +122,15 @@ def with_all(recipes: dict[str, dict[str, Any]], **values: Any) -> dict[str, dic
     return {profile: recipe | values for profile, recipe in recipes.items()}
 
 
+def with_presets(recipes: dict[str, dict[str, Any]], presets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """`recipes` with one SimFER preset a profile, in the order of PROFILES."""
+    return {profile: recipes[profile] | {"preset": preset} for profile, preset in zip(PROFILES, presets, strict=True)}
+
+
 RECIPES = {
     "wmnist": W_MNIST_RECIPES,
-    "simfer": {profile: SIMFER[profile] | {"preset": preset} for profile, preset in zip(PROFILES, SIMFER_PRESETS, strict=True)},
-    "simfer-id": with_all(SIMFER, preset="identity"),
+    "simfer": with_presets(SIMFER, SIMFER_PRESETS),
+    "simfer-id": with_presets(SIMFER, IDENTITY_PRESETS),
     "rafdb": FACES | {"paper": PAPER_RAF},
     "affectnet": FACES | {"paper": PAPER_AFFECTNET},
     "fer2013": FACES_48 | {"paper": PAPER_FER2013},

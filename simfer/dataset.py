@@ -94,6 +94,7 @@ PRESETS = {
     "laptop-easy": dataclasses.replace(LAPTOP, difficulty=0.6, wildness=0.6),
     "laptop-hard": dataclasses.replace(LAPTOP, difficulty=1.4, wildness=1.4),
     "rafdb": Recipe(train=RAFDB_TRAIN, test=RAFDB_TEST, identities=(2500, 700), size=100),
+    "identity-quick": Recipe(train=(60,) * 7, test=(0,) * 7, identities=(30, 0)),
     "identity": Recipe(train=(450,) * 7, test=(0,) * 7, identities=(150, 0)),
     "sequences": Recipe(train=(83, 25, 59, 69, 28, 45, 0), test=(0,) * 7, identities=(118, 0), size=48, wildness=0.3, frames=3),
 }
