@@ -14,9 +14,13 @@ from fercore.data.augment import RECIPES as AUGMENTATIONS
 from fercore.errors import ConfigError
 from fercore.losses.centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
-from fercore.methods import METHODS, find_method
-from fercore.models.resnet import SMALL_BELOW, TRUNKS, stem_for
+from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
+from fercore.methods import LENGTHS, METHODS, SOFTMAX_OF, find_method
+from fercore.models.attention import GATES
+from fercore.models.build import HEADS
+from fercore.models.resnet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
 from fercore.profiles import find_recipe
+from fercore.samplers import MEMORIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +66,38 @@ class RunConfig:
     pretrained: str | None = None  # "none", "imagenet", "simfer-id" or "msceleb:PATH"
     fold: int | None = None  # the test fold, where the protocol is subject-independent folds
 
+    head: str | None = None  # the layers after the trunk, where they are not the network's own
+    optimizer: str | None = None  # "adam", its first beta being momentum; left out, SGD with momentum
+
     lambda_c: float | None = None  # weight of the center loss
+    weight: float | None = None  # of the method's own loss beside softmax, where it is not lambda_c or gamma
     alpha: float | None = None  # step size of the centers
     center_init: str | None = None  # "he": N(0, 2/D); "released": N(0, 2/K)
     gamma: float | None = None  # weight of the DDA loss
     gamma_warmup: float | None = None  # gamma rises from 0 over this share of the training
     normalization: str | None = None  # "paper": 1/(2m); "released": 1/(2m^2)
     center_step: str | None = None  # "eq3.10": Wen's step plus the DDA gradient; "wen": Wen's step alone
+    dim_reduction: str | None = None  # TC3L's term of a sample: "mean" over the embedding's dimensions, or "sum"
+    form: str | None = None  # of TC3L: "hinge", or Arsenault's "log"
+    margin_grad: str | None = None  # "detached": AMTC3L's margin is a number to the gradient; "attached": it is not
+    gate: str | None = None  # of selective attention: "soft" weights, or "hard" ones of 0 or 1
+    memory: str | None = None  # of NS-NSS's misclassification record: "running", "batch" or "decay"
+    island_weight: float | None = None  # lambda_1, of the angles between centers
+    margin: float | None = None  # of contrastive (the negatives'), triplet, coupled clusters or triplet-center loss
+    neighbors: int | None = None  # k of the locality-preserving loss
+    tau: float | None = None  # margin of the tuplet losses
+    positives: int | None = None  # images of a tuple that show the query's expression, with the query
+    negatives: int | None = None  # images of a tuple that show others
+    lengths: str | None = None  # of embeddings in the tuplet losses: "unit", or "free" as they are
+    softmax_of: str | None = None  # of all images of the tuples, or of their queries alone; see methods.NPlusOne
 
     def __post_init__(self) -> None:
-        own = find_method(self.method).hyperparameters
-        recipe = find_recipe(self.profile, self.data)
-        defaults = {name: value for name, value in recipe.items() if can_have(self.data, name)} | own
+        method = find_method(self.method)
+        own = method.hyperparameters
+        recipe = find_recipe(self.profile, self.data) | own | method.network
+        if self.profile == "paper":
+            recipe |= method.paper.get(parse_name(self.data)[0], {})
+        defaults = {name: value for name, value in recipe.items() if can_have(self.data, name)}
         by_step = (self.schedule or defaults["schedule"]) == "step"
         for field in dataclasses.fields(self):
             value, name = getattr(self, field.name), field.name
@@ -147,11 +171,20 @@ FACES_ONLY = ("preset", "image_size", "crop", "augment", "erasing", "trunk", "pr
 PRETRAINED = ("none", "imagenet", "simfer-id", "msceleb")  # the last with the path of a file
 CHOICES = {
     "augment": AUGMENTATIONS,
-    "trunk": tuple(TRUNKS),
+    "trunk": TRUNK_NAMES,
+    "head": HEADS,
+    "optimizer": ("adam",),
     "schedule": ("trapezoid", "step"),
     "center_init": INITS,
     "normalization": NORMALIZATIONS,
     "center_step": ("eq3.10", "wen"),
+    "dim_reduction": REDUCTIONS,
+    "form": FORMS,
+    "margin_grad": MARGIN_GRADIENTS,
+    "gate": GATES,
+    "memory": MEMORIES,
+    "lengths": LENGTHS,
+    "softmax_of": SOFTMAX_OF,
 }
 RANGES = {  # lowest, highest allowed value
     "seed": (0, 2**31),
@@ -172,8 +205,15 @@ RANGES = {  # lowest, highest allowed value
     "fold": (0, 1000),
     "lambda_c": (0, 1e6),
     "alpha": (0, 1),
+    "weight": (0, 1e6),
     "gamma": (0, 1e6),
     "gamma_warmup": (0, 1),
+    "island_weight": (0, 1e6),
+    "margin": (0, 1e6),
+    "neighbors": (1, 1_000_000),
+    "tau": (0, 1e6),
+    "positives": (1, 1000),
+    "negatives": (1, 1000),
 }
 
 
@@ -198,6 +238,8 @@ def check_faces(config: RunConfig) -> None:
         raise ConfigError(f"pretrained must be one of {', '.join(PRETRAINED)}:PATH, got {config.pretrained!r}")
     if kind == "simfer-id" and parse_name(config.data)[0] == "simfer-id":
         raise ConfigError("pretrained=simfer-id is what data=simfer-id makes; choose none or imagenet")
+    if kind == "imagenet" and config.trunk == INCEPTION:
+        raise ConfigError("there are no imagenet weights of trunk=inception; choose none, simfer-id or msceleb:PATH")
     if kind == "imagenet" and (config.width, stem_for(config.crop)) != (1, "imagenet"):
         raise ConfigError(f"pretrained=imagenet needs width=1 and crop={SMALL_BELOW} or more: its weights have one shape")
 

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ from tqdm import tqdm
 
 from fercore.checkpoint import load_checkpoint, save_checkpoint
 from fercore.config import RunConfig
-from fercore.data import Splits, load_data
+from fercore.data import Images, Splits, load_data
 from fercore.data.augment import augment, center_crop
 from fercore.errors import ConfigError, StoreError
-from fercore.methods import find_method
+from fercore.methods import Step, find_method
 from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
-from fercore.models import build_model
+from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.paths import ROOT
 from fercore.runs import (
@@ -39,6 +40,7 @@ from fercore.runs import (
     run_lock,
     save_result,
 )
+from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
@@ -91,12 +93,14 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     model = build_model(config, data.num_classes)
     if start:
         load_weights(model, start)
+    features, dim = output_shapes(model, config)
     model.to(device, memory_format=torch.channels_last)
-    objective = find_method(config.method).objective(config, data.num_classes, model.classify.in_features).to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    steps_per_epoch = len(epoch_batches(config, 0, len(data.train)))
+    objective = find_method(config.method).objective(config, data.num_classes, dim, features).to(device)
+    weights = [*model.parameters(), *objective.parameters()]
+    optimizer = make_optimizer(config, weights)
+    steps_per_epoch = len(make_batches(objective, config, 0, data.train))
     total_steps = steps_per_epoch * config.epochs
-    snapshot = snapshot_positions(data.train.labels) if model.classify.in_features == 2 else None
+    snapshot = snapshot_positions(data.train.labels) if dim == 2 else None
     parts = {"model": model, "objective": objective, "optimizer": optimizer}
 
     state = load_checkpoint(folder / "checkpoint.pt") or {"epochs": [], "snapshots": [], "best": None, "seconds": 0.0}
@@ -109,29 +113,29 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
 
     for epoch in range(len(state["epochs"]), config.epochs):
         loss_sum = torch.zeros((), device=device)
-        for number, batch in enumerate(epoch_batches(config, epoch, len(data.train))):
+        for number, batch in enumerate(make_batches(objective, config, epoch, data.train)):
             step = epoch * steps_per_epoch + number
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps_per_epoch)
-            batch = batch.to(device)
-            chosen, labels = data.train.images.index_select(0, batch), data.train.labels[batch]  # 2x faster than [batch]
-            images = normalize(training_views(config, chosen, step), data)
+            chosen = batch.positions.to(device)
+            images = data.train.images.index_select(0, chosen)  # 2x faster than [chosen]
             with autocast(device):
-                embeddings, logits = model(images)
-            loss = objective(embeddings.float(), logits.float(), labels, progress=(step + 1) / total_steps)
+                outputs = look(model, objective, normalize(training_views(config, images, step), data))
+            seen = make_step(outputs, data.train.labels[chosen], batch, progress=(step + 1) / total_steps)
+            loss = objective(seen)
             optimizer.zero_grad()
             loss.backward()
             if config.clip_norm:
-                nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+                nn.utils.clip_grad_norm_(weights, config.clip_norm)
             optimizer.step()
-            objective.after_step(embeddings.detach().float(), labels)
+            objective.after_step(seen)
 
             loss_sum += loss.detach()
             if number % GUARD_EVERY == 0:
                 if has_diverged(loss):
                     status = "diverged"
                     break
-                radius = embeddings.detach().norm(dim=1).mean()
+                radius = seen.embeddings.detach().norm(dim=1).mean()
             bar.update()
         mean_loss = loss_sum / (number + 1)
         row = {"epoch": epoch + 1, "step": step + 1, "lr": optimizer.param_groups[0]["lr"]}
@@ -171,6 +175,32 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
         return config.lr / config.lr_decay ** (step // steps_per_epoch // config.lr_step)
     done = (step + 1) / (steps_per_epoch * config.epochs)
     return config.lr * min(1.0, done / 0.1, (1 - done) / 0.3)
+
+
+def make_optimizer(config: RunConfig, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """SGD with momentum, or Adam with `momentum` as its first beta."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(weights, lr=config.lr, betas=(config.momentum, 0.999), weight_decay=config.weight_decay)
+    return torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def make_batches(objective: nn.Module, config: RunConfig, epoch: int, split: Images) -> list[TupleBatch]:
+    """An epoch's batches: the method's own tuples, or a random order of the images, from config and epoch alone."""
+    tuples = objective.tuples(split.labels, split.identities, epoch)
+    return tuples or [TupleBatch(positions, []) for positions in epoch_batches(config, epoch, len(split))]
+
+
+def look(model: nn.Module, objective: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+    """Embeddings [m, D] and logits [m, K] of normalized images, and attention [m, D] where the method has it."""
+    features = model.features(images)
+    attention = objective.attend(features)
+    return model.head(features) if attention is None else (*model.head(features), attention)
+
+
+def make_step(outputs: Sequence[Tensor], labels: Tensor, batch: TupleBatch, progress: float) -> Step:
+    """What `look` saw, in float32 for the losses."""
+    embeddings, logits, *attention = (values.float() for values in outputs)
+    return Step(embeddings, logits, labels, progress, attention[0] if attention else None, batch)
 
 
 def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
@@ -234,23 +264,46 @@ def has_diverged(loss: Tensor) -> bool:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: Tensor, data: Splits, crop: int | None) -> tuple[Tensor, Tensor]:
-    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on their device."""
+def evaluate(
+    model: nn.Module, images: Tensor, data: Splits, crop: int | None, objective: nn.Module | None = None
+) -> tuple[Tensor, ...]:
+    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on their device.
+
+    With an objective that has attention, attention [N, D] is the third.
+    """
     images = images if crop is None else center_crop(images, crop)
     size = max(1, min(EVAL_BATCH, EVAL_PIXELS // images[0, 0].numel()))
     model.eval()
-    outputs = [model(normalize(batch, data)) for batch in images.split(size)]
+    batches = (normalize(batch, data) for batch in images.split(size))
+    outputs = [look(model, objective, batch) if objective else model(batch) for batch in batches]
     model.train()
     return tuple(torch.cat(kind).float() for kind in zip(*outputs, strict=True))
 
 
 @torch.no_grad()
 def validate(model: nn.Module, objective: nn.Module, data: Splits, config: RunConfig) -> dict[str, float]:
-    """Loss, accuracy and balanced accuracy on the validation split."""
-    embeddings, logits = evaluate(model, data.val.images, data, config.crop)
-    loss = objective(embeddings, logits, data.val.labels, progress=1.0).item()
-    confusion = confusion_matrix(logits.argmax(dim=1), data.val.labels, data.num_classes).cpu().numpy()
-    return {"val_loss": finite_or_none(loss)} | {f"val_{name}": value for name, value in summarize(confusion).items()}
+    """Loss, accuracy and balanced accuracy on the validation split, and what attention there is.
+
+    A loss of relations between a batch's images is taken in batches like the training's, the same after every epoch.
+    """
+    objective.eval()
+    labels = data.val.labels
+    outputs = evaluate(model, data.val.images, data, config.crop, objective)
+    batches = [TupleBatch(torch.arange(len(labels)), [])]
+    if not objective.samplewise:
+        batches = make_batches(objective, config, 0, data.val)
+    losses = []
+    for batch in batches:
+        chosen = batch.positions.to(labels.device)
+        losses.append(objective(make_step([values[chosen] for values in outputs], labels[chosen], batch, progress=1.0)))
+    objective.train()
+    row = {"val_loss": finite_or_none(torch.stack(losses).mean().item())}
+    confusion = confusion_matrix(outputs[1].argmax(dim=1), labels, data.num_classes).cpu().numpy()
+    row |= {f"val_{name}": value for name, value in summarize(confusion).items()}
+    if len(outputs) > 2:
+        spread, mean = torch.std_mean(outputs[2])
+        row |= {"attention_mean": mean.item(), "attention_spread": spread.item()}
+    return row
 
 
 def test_once(

@@ -4,8 +4,10 @@ Every image is the query of one tuple an epoch. Its positives are images of its 
 there are any; its negatives are the other expressions of its own person: what is left to tell them apart is the expression.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -67,6 +69,48 @@ def tuple_batches(
     """
     check_tuples(labels, identities, tuples=tuples, positives=positives, negatives=negatives)
     return build(labels.tolist(), identities.tolist(), generator, tuples, positives, negatives)
+
+
+def epoch_tuples(
+    labels: Tensor,
+    identities: Tensor | None,
+    *,
+    generator: torch.Generator,
+    batch_size: int,
+    positives: int,
+    negatives: int,
+    every_query: bool,
+) -> list[TupleBatch]:
+    """`tuple_batches` of about `batch_size` images each.
+
+    Args:
+        labels, generator, positives, negatives: as `tuple_batches`.
+        identities: as there, or None: `stand_in_identities` of this epoch then.
+        every_query: True makes every image the query once, as the paper does: an epoch is then M + N times as long as
+            one of another method. False stops when about as many images were seen as there are.
+
+    Raises:
+        ValueError, TypeError: as `tuple_batches`.
+    """
+    if identities is None:
+        identities = stand_in_identities(labels, generator)
+    tuples = max(1, batch_size // (positives + negatives))
+    options = {"generator": generator, "tuples": tuples, "positives": positives, "negatives": negatives}
+    batches = tuple_batches(labels, identities, **options)
+    return list(batches if every_query else islice(batches, math.ceil(len(labels) / batch_size)))
+
+
+def stand_in_identities(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """For a set that tells no identities, [images]: the j-th image of every class, in random order, are one person's.
+
+    Positives are then random images of the query's class, and negatives random ones of the others, each class once as far
+    as it goes: tuples without the paper's point, that the negatives share the query's identity.
+    """
+    order, identities = torch.randperm(len(labels), generator=generator), torch.empty(len(labels), dtype=torch.int64)
+    for k in labels.unique():
+        members = order[labels[order] == k]
+        identities[members] = torch.arange(len(members))
+    return identities
 
 
 def build(

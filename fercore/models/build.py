@@ -1,23 +1,89 @@
-"""The network that a config describes."""
+"""The network that a config describes: a trunk for its data, and a head for its method."""
 
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from fercore.models.attention import AMTC3LHead
 from fercore.models.lenets import LeNetsPP
 from fercore.models.resnet import FERNet, stem_for
+from fercore.models.two_branch import TwoBranchHead
+
+HEADS = ("amtc3l", "one-branch", "two-branch")
+MNIST_SIDE = 28
+PLANE = 2  # the dimensions of a digit's embedding, whatever the head: one can look at them
 
 
 def build_model(config: Any, num_classes: int) -> nn.Module:
-    """LeNets++ for the digits, FERNet for faces, with fresh weights.
+    """LeNets++ for the digits, FERNet for faces, with fresh weights; `config.head` in place of their own last layers.
 
     Args:
-        config: a RunConfig, of which `width` and, for faces, `trunk` and `crop` are read.
+        config: a RunConfig, of which `width`, `head` and, for faces, `trunk` and `crop` are read.
         num_classes: K.
 
     Returns:
-        A module that maps images to (embeddings [m, D], logits [m, K]); D is `classify.in_features`.
+        A module with `features`, images to the trunk's last map [m, C, H, W], and `head`, that map to (embeddings [m, D],
+        logits [m, K]); called, it does both.
     """
     if config.trunk is None:
-        return LeNetsPP(num_classes, width=config.width)
-    return FERNet(num_classes, trunk=config.trunk, width=config.width, stem=stem_for(config.crop))
+        model = LeNetsPP(num_classes, width=config.width)
+    else:
+        model = FERNet(num_classes, trunk=config.trunk, width=config.width, stem=stem_for(config.crop))
+    if config.head is None:
+        return model
+    shape, _ = output_shapes(model, config)
+    return HeadedNet(model.trunk, build_head(config, num_classes, shape))
+
+
+def build_head(config: Any, num_classes: int, shape: tuple[int, int, int]) -> nn.Module:
+    """The head that `config.head` names, on feature maps of `shape` [C, H, W].
+
+    AMTC3L's reduces the channels by two and by two again, as 2048 -> 1024 -> 512 on ResNet-50. The branches have
+    `TwoBranchHead`'s own sizes, times `width`. On digits the embedding has two dimensions.
+    """
+    channels, digits = shape[0], config.trunk is None
+    if config.head == "amtc3l":
+        dim = PLANE if digits else max(2, channels // 4)
+        return AMTC3LHead(num_classes, channels=channels, hidden=max(2, channels // 2), dim=dim)
+    shared, branch, dim = (max(4, round(size * config.width)) for size in (1024, 512, 256))
+    if digits and config.head == "one-branch":
+        branch = PLANE
+    return TwoBranchHead(
+        num_classes,
+        branches=1 if config.head == "one-branch" else 2,
+        in_features=torch.Size(shape).numel(),
+        shared=shared,
+        branch=branch,
+        dim=PLANE if digits else dim,
+    )
+
+
+class HeadedNet(nn.Module):
+    """A trunk and another head than its own.
+
+    Shapes:
+        images -> feature map (`features`) -> embeddings [m, D], logits [m, K] (`head`).
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk, self.head = trunk, head
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.trunk(images)
+
+
+@torch.no_grad()
+def output_shapes(model: nn.Module, config: Any) -> tuple[tuple[int, int, int], int]:
+    """(C, H, W) of the feature map and D of the embedding, by a look at one black image; the model is on the CPU."""
+    size = (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
+    training = model.training
+    model.eval()  # nothing is counted into running statistics
+    features = model.features(torch.zeros(1, *size))
+    embeddings, _ = model.head(features)
+    model.train(training)
+    return tuple(features.shape[1:]), embeddings.shape[1]

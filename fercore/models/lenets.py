@@ -15,7 +15,7 @@ class LeNetsPP(nn.Module):
         embedding_dim: D.
 
     Shapes:
-        images [m, 1, 28, 28] -> embeddings [m, D], logits [m, K].
+        images [m, 1, 28, 28] -> feature map [m, 128 * width, 3, 3] (`features`) -> embeddings [m, D], logits [m, K] (`head`).
     """
 
     def __init__(self, num_classes: int = 10, *, width: float = 1.0, embedding_dim: int = 2) -> None:
@@ -29,13 +29,19 @@ class LeNetsPP(nn.Module):
             layers += [nn.Conv2d(channels, out, 5, padding=2), nn.PReLU(), nn.Conv2d(out, out, 5, padding=2), nn.PReLU()]
             layers += [nn.MaxPool2d(2)]
             channels = out
-        self.trunk = nn.Sequential(*layers, nn.Flatten())
+        self.trunk = nn.Sequential(*layers)
         self.embed = nn.Sequential(nn.Linear(channels * 3 * 3, embedding_dim), nn.PReLU())
         self.classify = nn.Linear(embedding_dim, num_classes)
         self.apply(init_he)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        embeddings = self.embed(self.trunk(images))
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.trunk(images)
+
+    def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = self.embed(feature_map.flatten(start_dim=1))
         return embeddings, self.classify(embeddings)
 
 

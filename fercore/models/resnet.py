@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fercore.models.two_branch import InceptionTrunk
+
 # From this input size on ImageNet's stem is used: 80 lets the thesis's 90 px crops keep it, and with it ImageNet's weights.
 SMALL_BELOW = 80
 
@@ -23,14 +25,15 @@ class FERNet(nn.Module):
 
     Args:
         num_classes: K.
-        trunk: "resnet18" (C = 512 at width 1) or "resnet50" (C = 2048).
+        trunk: "resnet18" (C = 512 at width 1), "resnet50" (C = 2048), or "inception", the (N+M) paper's groups on images
+            of three channels (C = 512; they know no stem).
         width: multiplies the channels of every convolution. At 1.0 the keys and shapes of `trunk.state_dict()` with
             stem "imagenet" are torchvision's, without `fc`: published weights load.
         stem: "imagenet" (7x7 convolution of stride 2, max-pooling of stride 2) or "small" (3x3 convolution of stride 2).
 
     Shapes:
         images [m, 3, H, W] -> feature map [m, C, h, w] (`features`); embeddings [m, C], logits [m, K] (`forward`);
-        h = H/32 (rounded up) with stem "imagenet", H/16 with "small".
+        h = H/32 (rounded up) with stem "imagenet", H/16 with "small", 3 with trunk "inception".
 
     Raises:
         ValueError: an unknown trunk or stem, or a width that leaves no channel.
@@ -38,14 +41,18 @@ class FERNet(nn.Module):
 
     def __init__(self, num_classes: int, *, trunk: str = "resnet18", width: float = 1.0, stem: str = "imagenet") -> None:
         super().__init__()
-        self.trunk = ResNetTrunk(trunk, width=width, stem=stem)
+        inception = trunk == INCEPTION
+        self.trunk = InceptionTrunk(3, width) if inception else ResNetTrunk(trunk, width=width, stem=stem)
         self.classify = nn.Linear(self.trunk.channels, num_classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
         return self.trunk(images)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        embeddings = self.features(images).mean(dim=(2, 3))
+    def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings = feature_map.mean(dim=(2, 3))
         return embeddings, self.classify(embeddings)
 
 
@@ -60,7 +67,7 @@ class ResNetTrunk(nn.Module):
     def __init__(self, name: str, *, width: float, stem: str) -> None:
         super().__init__()
         if name not in TRUNKS:
-            raise ValueError(f"trunk must be one of {', '.join(TRUNKS)}, got {name!r}")
+            raise ValueError(f"trunk must be one of {', '.join(TRUNK_NAMES)}, got {name!r}")
         if stem not in STEMS:
             raise ValueError(f"stem must be one of {', '.join(STEMS)}, got {stem!r}")
         if round(64 * width) < 1:
@@ -143,3 +150,5 @@ def init_he(module: nn.Module) -> None:
 
 TRUNKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
 STEMS = ("imagenet", "small")
+INCEPTION = "inception"
+TRUNK_NAMES = (*TRUNKS, INCEPTION)

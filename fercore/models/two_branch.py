@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fercore.models.attention import check_channels, check_sizes
+from fercore.models.attention import BatchNorm, check_channels, check_sizes
 
 # Output channels of an inception group: 1x1; 1x1 before 3x3, 3x3; 1x1 before 5x5, 5x5; 1x1 after pooling. The numbers are
 # GoogLeNet's 3a, 3b and 4a, which the inception network for expressions (Mollahosseini et al. 2016) takes over.
@@ -11,32 +11,28 @@ GROUPS = ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64), (192, 96, 208,
 LAST_SIDE = 3  # of the feature map of a 48 px face
 
 
-class TwoBranchNet(nn.Module):
-    """Inception-style convolution groups with PReLU, an expression branch, and a metric branch that sees both.
+class TwoBranchHead(nn.Module):
+    """The fully connected layers: an expression branch, and a metric branch that sees both.
 
     The expression classification (EC) branch is FC2 and the logits. The metric learning (ML) branch is FC3, and FC4 =
     P1'FC2 + P2'FC3 (13), which is the embedding. With one branch ("1B") FC2 is the embedding, and nothing else is there.
-    Testing uses the logits: the EC branch alone.
-
-    The paper gives the groups by reference, and the sizes of the fully connected layers in a figure alone: those here are
-    ours, as is the batch normalization before each PReLU of a convolution, without which a rate of 0.1 diverges. Weights
-    start by He et al.'s rule for PReLU, biases at 0.
+    Testing uses the logits: the EC branch alone. The paper gives the sizes in a figure alone: those here are ours, as is the
+    batch normalization before each PReLU, without which training at a rate of 0.05 diverges. Weights start by He et al.'s
+    rule for PReLU, biases at 0.
 
     Args:
         num_classes: K.
         branches: 1 or 2.
-        width: multiplies the channels of every convolution.
-        in_channels: 1, for the paper's gray images.
+        in_features: C * H * W of the feature map, 512 * 3 * 3.
         shared: the size of FC1, which both branches see; 1,024, the last hidden layer of Mollahosseini et al.
         branch: D_input, the size of FC2 and of FC3; half of it.
         dim: D_output, the size of FC4; half again.
 
     Shapes:
-        images [m, in_channels, 48, 48] -> embeddings [m, dim] ([m, branch] with one branch), logits [m, K]. Other sizes
-        work too: their feature map is averaged to the 3 x 3 of a 48 px face.
+        feature map [m, C, H, W] -> embeddings [m, dim] ([m, branch] with one branch), logits [m, K].
 
     Raises:
-        ValueError: a size below 1, branches other than 1 or 2, or images of another number of channels.
+        ValueError: a size below 1, or branches other than 1 or 2.
     """
 
     def __init__(
@@ -44,37 +40,61 @@ class TwoBranchNet(nn.Module):
         num_classes: int = 7,
         *,
         branches: int = 2,
-        width: float = 1.0,
-        in_channels: int = 1,
+        in_features: int = 512 * LAST_SIDE**2,
         shared: int = 1024,
         branch: int = 512,
         dim: int = 256,
     ) -> None:
         super().__init__()
-        check_sizes(num_classes=num_classes, in_channels=in_channels, shared=shared, branch=branch, dim=dim)
+        check_sizes(num_classes=num_classes, in_features=in_features, shared=shared, branch=branch, dim=dim)
         if branches not in (1, 2):
             raise ValueError(f"branches must be 1 or 2, got {branches}")
-        if round(16 * width) < 1:
-            raise ValueError(f"width must leave at least one channel of 16, got {width}")
-        self.in_channels, self.branches = in_channels, branches
-        self.trunk = make_trunk(in_channels, width)
-        features = sum(channels_of(GROUPS[-1], width)) * LAST_SIDE**2
-        self.fc1 = nn.Sequential(nn.Flatten(), nn.Linear(features, shared), nn.PReLU())
-        self.fc2 = nn.Sequential(nn.Linear(shared, branch), nn.PReLU())
+        self.branches = branches
+        self.fc1 = nn.Sequential(nn.Flatten(), nn.Linear(in_features, shared), BatchNorm(shared), nn.PReLU())
+        self.fc2 = nn.Sequential(nn.Linear(shared, branch), BatchNorm(branch), nn.PReLU())
         self.classify = nn.Linear(branch, num_classes)
         if branches == 2:
-            self.fc3 = nn.Sequential(nn.Linear(shared, branch), nn.PReLU())
+            self.fc3 = nn.Sequential(nn.Linear(shared, branch), BatchNorm(branch), nn.PReLU())
             self.fc4 = nn.Linear(2 * branch, dim, bias=False)
         self.apply(init_he)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        check_channels("images", images, self.in_channels)
-        shared = self.fc1(self.trunk(images))
+    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
+        shared = self.fc1(feature_map)
         expression = self.fc2(shared)
         logits = self.classify(expression)
         if self.branches == 1:
             return expression, logits
         return self.fc4(torch.cat([expression, self.fc3(shared)], dim=1)), logits
+
+
+class TwoBranchNet(TwoBranchHead):
+    """The paper's whole network: inception-style convolution groups with PReLU, and `TwoBranchHead`.
+
+    The paper gives the groups by reference. The batch normalization before each PReLU of a convolution is ours: without it
+    a rate of 0.1 diverges.
+
+    Args:
+        num_classes, branches, shared, branch, dim: as `TwoBranchHead`.
+        width: multiplies the channels of every convolution.
+        in_channels: 1, for the paper's gray images.
+
+    Shapes:
+        images [m, in_channels, 48, 48] -> embeddings, logits as `TwoBranchHead`. Other sizes work too: their feature map
+        is averaged to the 3 x 3 of a 48 px face.
+
+    Raises:
+        ValueError: a size below 1, branches other than 1 or 2, or images of another number of channels.
+    """
+
+    def __init__(
+        self, num_classes: int = 7, *, branches: int = 2, width: float = 1.0, in_channels: int = 1, **sizes: int
+    ) -> None:
+        trunk = InceptionTrunk(in_channels, width)
+        super().__init__(num_classes, branches=branches, in_features=trunk.channels * LAST_SIDE**2, **sizes)
+        self.trunk = trunk
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return super().forward(self.trunk(images))
 
 
 class Inception(nn.Module):
@@ -92,21 +112,40 @@ class Inception(nn.Module):
         return torch.cat([path(x) for path in (self.one, self.three, self.five, self.pooled)], dim=1)
 
 
-def make_trunk(in_channels: int, width: float) -> nn.Sequential:
-    """[m, in_channels, 48, 48] -> [m, 512 * width, 3, 3]: sides 48, 24, 12, 6, 3."""
-    first, second = round(64 * width), round(192 * width)
-    a, b, c = (tuple(round(size * width) for size in group) for group in GROUPS)
-    return nn.Sequential(
-        convolve(in_channels, first, 7, stride=2),
-        halve(),
-        convolve(first, second, 3),
-        halve(),
-        Inception(second, a),
-        Inception(sum(channels_of(GROUPS[0], width)), b),
-        halve(),
-        Inception(sum(channels_of(GROUPS[1], width)), c),
-        nn.AdaptiveAvgPool2d(LAST_SIDE),
-    )
+class InceptionTrunk(nn.Sequential):
+    """[m, in_channels, 48, 48] -> [m, 512 * width, 3, 3]: sides 48, 24, 12, 6, 3.
+
+    Attributes:
+        name: "inception".
+        channels: C, of the feature map.
+    """
+
+    name = "inception"
+
+    def __init__(self, in_channels: int, width: float) -> None:
+        check_sizes(in_channels=in_channels)
+        if round(16 * width) < 1:
+            raise ValueError(f"width must leave at least one channel of 16, got {width}")
+        first, second = round(64 * width), round(192 * width)
+        a, b, c = (tuple(round(size * width) for size in group) for group in GROUPS)
+        super().__init__(
+            convolve(in_channels, first, 7, stride=2),
+            halve(),
+            convolve(first, second, 3),
+            halve(),
+            Inception(second, a),
+            Inception(sum(channels_of(GROUPS[0], width)), b),
+            halve(),
+            Inception(sum(channels_of(GROUPS[1], width)), c),
+            nn.AdaptiveAvgPool2d(LAST_SIDE),
+        )
+        self.in_channels = in_channels
+        self.channels = sum(channels_of(GROUPS[-1], width))
+        self.apply(init_he)
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_channels("images", images, self.in_channels)
+        return super().forward(images)
 
 
 def channels_of(group: tuple[int, ...], width: float) -> tuple[int, ...]:
