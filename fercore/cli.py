@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     command("figures", figures_command, "regenerate figures/ and the README's table from the shipped results")
     ship = command("ship", ship_command, "copy finished runs of the course's experiments into results/")
     ship.add_argument("--profile", default="laptop")
+    errata = command("errata", errata_command, "the papers' errata, each with the number that shows it")
+    errata.add_argument("--write", metavar="FILE", help="write them into this Markdown file instead")
     command("doctor", doctor_command, "is this machine ready?")
     return root
 
@@ -214,6 +216,19 @@ def ship_command(options: argparse.Namespace) -> None:
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     results = finished(wanted)
     print(f"{len(results)} of {len(wanted)} runs are finished; {ship(results)} new or changed in results/")
+
+
+def errata_command(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from fercore.errata import to_markdown
+    from fercore.paths import shown
+
+    if not options.write:
+        print(to_markdown())
+        return
+    Path(options.write).write_text(to_markdown())
+    print(shown(Path(options.write)))
 
 
 def doctor_command(options: argparse.Namespace) -> None:

@@ -1,9 +1,12 @@
-"""The errata of the thesis (E1 to E3, E5) and of the (N+M) paper (E6, E7), by finite differences."""
+"""The errata of the thesis (E1 to E3, E5) and of the (N+M) paper (E6, E7), by finite differences; and ERRATA.md."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fercore.cli import main
+from fercore.errata import errata, to_markdown
 from fercore.losses import (
     LearnedReference,
     center_loss,
@@ -12,6 +15,7 @@ from fercore.losses import (
     n_plus_m_tuplet_loss,
     sparse_center_loss,
 )
+from fercore.paths import ROOT
 
 M, K, D = 8, 4, 3
 GENERATOR = torch.Generator().manual_seed(0)
@@ -102,3 +106,34 @@ def test_e7_the_literal_signs_cannot_be_a_distance():
                 step = torch.randn(D, generator=generator, dtype=torch.float64)
                 before, here, after = (reference((X[0] + t * step)[None], C[0]) for t in (-1e-3, 0, 1e-3))
                 assert wanted * (before - 2 * here + after).item() > 0
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_printed_version_is_wrong_and_each_right_one_right():
+    entries = errata()
+    assert [entry.key for entry in entries] == [*(f"E{i}" for i in range(1, 10)), *(f"D{i}" for i in range(1, 5))]
+    for entry in entries:
+        assert entry.printed_error > 5e-4, entry.key  # E4's 86.99 for 86.90, and E9's 88.90 for at most 88.83
+        assert entry.right_error < 1e-6, entry.key
+        assert entry.printed != entry.right
+
+
+def test_the_derivatives_are_wrong_by_much():
+    wrong = {entry.key: entry.printed_error for entry in errata()}
+    assert all(wrong[key] > 0.3 for key in ("E1", "E2", "E3", "E5", "E6", "E7"))
+
+
+def test_errata_md_is_up_to_date(tmp_path):
+    with pytest.raises(SystemExit) as exit_:
+        main(["errata", "--write", str(tmp_path / "ERRATA.md")])
+    assert not exit_.value.code
+    assert (tmp_path / "ERRATA.md").read_text() == to_markdown() == (ROOT / "ERRATA.md").read_text()
+
+
+def test_the_list_does_not_depend_on_the_seed():
+    torch.manual_seed(1)
+    first = to_markdown()
+    torch.manual_seed(2)
+    assert first == to_markdown()
