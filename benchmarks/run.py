@@ -1,4 +1,4 @@
-"""Speed of training loop, losses and input pipeline, as ratios inside one run: `make bench` writes benchmarks/RESULTS.md.
+"""Speed of training loop, losses, samplers and input pipeline, as ratios inside one run, by `make bench` into RESULTS.md.
 
 Each pair is timed in turns, and the median of the ratios is told: a machine that is busy with other work slows both.
 """
@@ -6,30 +6,27 @@ Each pair is timed in turns, and the median of the ratios is told: a machine tha
 import os
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from input_pipeline import pipeline_rows
+from losses import loss_rows, sampler_rows
 from timing import alternate, ratio
 from torch import Tensor
 
 import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import load_data
-from fercore.losses import center_loss, dda_loss
 from fercore.models import LeNetsPP
 
-SHAPES = ((128, 512, 7), (1024, 512, 7), (128, 512, 1000))  # batch, embedding, classes
 BATCH = 64
 CONFIG = RunConfig(method="softmax", profile="laptop", epochs=1, batch_size=BATCH, data_fraction=0.117, schedule="trapezoid")
 
 
 def main() -> None:
-    rows = [loop_against_bare()] + [row for shape in SHAPES for row in losses_at(*shape)]
-    rows += pipeline_rows()
+    rows = [loop_against_bare(), *loss_rows(), *sampler_rows(), *pipeline_rows()]
     header = ("what", "fercore", "compared with", "that", "ratio of times")
     lines = ["| " + " | ".join(row) + " |" for row in (header, ("---",) * 5, *rows)]
     machine = f"{len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, CPU"
@@ -84,48 +81,6 @@ def bare_seconds(images: Tensor, labels: Tensor) -> float:
         F.cross_entropy(model(images[batch])[1], labels[batch]).backward()
         optimizer.step()
     return time.perf_counter() - started
-
-
-# --- the losses -------------------------------------------------------------------------------------------------------
-
-
-def direct_center(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-    return F.mse_loss(x, c[y], reduction="sum") / (2 * len(x))
-
-
-def direct_dda(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-    return F.cross_entropy(-torch.cdist(x, c).square(), y) / 2
-
-
-def softmax(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    return F.cross_entropy(x @ weight.T, y)
-
-
-def losses_at(m: int, dim: int, num_classes: int) -> list[tuple[str, ...]]:
-    """Forward and backward of each loss against the shortest way to write it and against the softmax loss."""
-    torch.manual_seed(0)
-    x, c = torch.randn(m, dim, requires_grad=True), torch.randn(num_classes, dim)
-    y = torch.randint(num_classes, (m,))
-    plain_softmax = "softmax loss with its linear layer"
-    pairs = [
-        ("center_loss", center_loss, "index and F.mse_loss", direct_center),
-        ("dda_loss", dda_loss, "torch.cdist ** 2", direct_dda),
-        ("center_loss", center_loss, plain_softmax, softmax),
-        ("dda_loss", dda_loss, plain_softmax, softmax),
-    ]
-    rows = []
-    for name, loss, other_name, other in pairs:
-        ours, theirs = alternate(lambda f=loss: step_seconds(f, x, y, c), lambda f=other: step_seconds(f, x, y, c), 7)
-        times = [f"{1e3 * statistics.median(seconds):.2f} ms" for seconds in (ours, theirs)]
-        rows.append((f"{name} ({m}, {dim}, {num_classes})", times[0], other_name, times[1], ratio(ours, theirs)))
-    return rows
-
-
-def step_seconds(loss: Callable[..., Tensor], x: Tensor, y: Tensor, c: Tensor, calls: int = 3) -> float:
-    started = time.perf_counter()
-    for _ in range(calls):
-        torch.autograd.grad(loss(x, y, c), x)
-    return (time.perf_counter() - started) / calls
 
 
 if __name__ == "__main__":
