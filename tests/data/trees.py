@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
 from simfer.assets import load_head
 from simfer.expression import sample_expression
 from simfer.identity import sample_identity
