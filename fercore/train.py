@@ -46,6 +46,7 @@ DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
 EVAL_BATCH = 1000
 EVAL_PIXELS = 2_000_000  # of a batch without gradients: 246 crops of 90 px, 39 of 224
+CACHED_VALUES = 600_000  # floats that a core's cache holds
 KEPT_DIMENSIONS = 24  # of the test embeddings in a result
 SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
 FLOAT16_MAX = 6e4
@@ -247,11 +248,18 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
 
 
 def normalize(images: Tensor, data: Splits) -> Tensor:
-    """uint8 [m, C, H, W] to floats of mean 0 and spread 1, channels last."""
+    """uint8 [m, C, H, W] to floats of mean 0 and spread 1; color images channels last.
+
+    A CPU works on a few images at a time, so that the intermediate floats stay in its cache: twice as fast at 224 px.
+    """
     mean = torch.tensor(data.mean, device=images.device).view(1, -1, 1, 1)
     std = torch.tensor(data.std, device=images.device).view(1, -1, 1, 1)
-    values = images.float().div_(255).sub_(mean).div_(std)  # in place: large fresh memory costs more than the arithmetic
-    return values.contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if images.shape[1] > 1 else torch.contiguous_format
+    values = torch.empty(images.shape, device=images.device, memory_format=layout)
+    at_once = max(1, CACHED_VALUES // images[0].numel()) if images.device.type == "cpu" else len(images)
+    for part, place in zip(images.split(at_once), values.split(at_once), strict=True):
+        torch.div(part.float().div_(255).sub_(mean), std, out=place)
+    return values
 
 
 def autocast(device: torch.device) -> torch.autocast:

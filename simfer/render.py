@@ -61,7 +61,7 @@ def render(person: Identity, expression: Expression, scene: Scene, size: int = 1
     look = make_look(head, person, expression, scene, light, cloth, (eyes - pivot) @ rotation.T, rotation)
     seen = triangle >= 0
     shade(image, triangle, weights, occlusion(depth, seen, side), head.triangles, head.parts, view, view_normals,
-          attributes(head), shadow, frame, look)  # fmt: skip
+          attributes(), shadow, frame, look)  # fmt: skip
     image = image.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean(axis=(1, 3))
     covered = draw_occluder(image, scene, person.skin, rng) if scene.occluder in ("hand", "object") else image
     if scene.exposure:
@@ -110,15 +110,11 @@ def lens_vertices() -> np.ndarray:
 
 
 @lru_cache
-def attributes_of(_: int) -> np.ndarray:
+def attributes() -> np.ndarray:
+    """[V, 8]: template position, lips, mouth, lashes, strand coordinates."""
     head = load_head()
     columns = [head.template, head.lips[:, None], head.mouth[:, None], head.lashes[:, None], head.strands]
     return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32)
-
-
-def attributes(head: Head) -> np.ndarray:
-    """[V, 8]: template position, lips, mouth, lashes, strand coordinates."""
-    return attributes_of(len(head.template))
 
 
 def sample(texture: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -193,7 +189,16 @@ def exposure_gain(image: np.ndarray, is_skin: np.ndarray, person: Identity, scen
     return (target / max(median, 0.02)) ** 0.85
 
 
-def make_look(head, person, expression, scene, light, cloth, pupils, rotation) -> Look:
+def make_look(
+    head: Head,
+    person: Identity,
+    expression: Expression,
+    scene: Scene,
+    light: np.ndarray,
+    cloth: np.ndarray,
+    pupils: np.ndarray,
+    rotation: np.ndarray,
+) -> Look:
     """Everything that `kernels.shade` needs to know, as numbers."""
     both = {name: 0.5 * (weight(expression, name, "Left") + weight(expression, name, "Right")) for name in
             ("browOuterUp", "browDown", "noseSneer", "mouthSmile", "cheekSquint")}  # fmt: skip

@@ -68,7 +68,7 @@ def test_pixels_are_normalized_by_their_own_mean_and_spread(mnist):
 
 
 def test_unknown_set_is_refused():
-    with pytest.raises(ConfigError, match=r"^unknown data set 'mnits'; known: wmnist$"):
+    with pytest.raises(ConfigError, match=r"^unknown data set 'mnits'; known: wmnist, simfer, simfer-id, rafdb"):
         load_data("mnits", fraction=1.0, val_fraction=0.1)
 
 

@@ -180,6 +180,13 @@ def test_ns_does_not_read_the_diagonal_and_takes_the_first_of_equals():
     assert ns_nss(right, right, c, s)[:, 0].tolist() == [1, 1, 0, 10]
 
 
+@pytest.mark.parametrize("count", [0.01, 1.0])
+def test_a_single_mistake_counts_even_when_it_has_faded(count):
+    c, s, zero = torch.tensor([[0.0], [1.0], [20.0]]), torch.zeros(3, 3), torch.tensor([0])
+    s[0, 2] = count
+    assert ns_nss(zero, zero, c, s).item() == 20
+
+
 def test_of_two_nearest_centers_the_first_class_serves():
     c = torch.tensor([[1.0], [0.0], [-1.0]])
     one = torch.tensor([1])

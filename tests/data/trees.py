@@ -1,4 +1,4 @@
-"""Small data sets in the exact layouts of the releases, with drawn images in place of faces.
+"""Small data sets in the exact layouts of the releases, with SimFER faces in place of the licensed ones.
 
 Every builder takes the folder to make and `image`, a function from a running number to a PIL image.
 """
@@ -6,18 +6,27 @@ Every builder takes the folder to make and `image`, a function from a running nu
 import csv
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from simfer.assets import load_head
+from simfer.expression import sample_expression
+from simfer.identity import sample_identity
+from simfer.render import render
+from simfer.wild import sample_scene
+
 ImageMaker = Callable[[int], Image.Image]
 
 
+@cache
 def draw(i: int) -> Image.Image:
-    """A 100 x 100 image of noise, different for each i."""
-    pixels = np.random.default_rng(i).integers(0, 256, (100, 100, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+    """A SimFER face of 100 x 100 pixels, another for each i."""
+    rng = np.random.default_rng(i)
+    person, expression = sample_identity(load_head(), rng), sample_expression(i % 7, rng)
+    return render(person, expression, sample_scene(rng), size=100)
 
 
 def save(image: Image.Image, path: Path) -> None:

@@ -10,12 +10,21 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-from small import SMALL
 
 from simfer import dataset
 from simfer.dataset import PRESETS, RAFDB_TEST, RAFDB_TRAIN, Recipe, SimferError, check, draw, image_path, item, items, make
 from simfer.expression import CLASS_NAMES
 from simfer.wild import to_jpeg
+
+SMALL = Recipe(train=(4, 3, 3, 4, 3, 3, 4), test=(2, 1, 2, 1, 2, 1, 1), identities=(5, 3), size=24)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A finished set of 34 images in RAF-DB's layout."""
+    folder = tmp_path_factory.mktemp("simfer") / "set"
+    make(SMALL, folder, seed=3, workers=1)
+    return folder
 
 
 def simfer(*arguments, **more):
