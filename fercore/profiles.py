@@ -1,6 +1,7 @@
 """The three profiles: quick (every path, seconds a run), laptop (what is shipped), paper (the published schedules).
 
-A recipe is the same for every method: methods are compared, not tuned one against another.
+A recipe is the same for every method: methods are compared, not tuned one against another. For profile "paper" a method's
+row may name what its own paper does otherwise (fercore.methods).
 """
 
 from typing import Any

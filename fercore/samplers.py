@@ -229,5 +229,5 @@ def check_predictions(predictions: Tensor, labels: Tensor, centers: Tensor, misc
         check_range(name, classes, len(centers))
     if misclassified.shape != (len(centers), len(centers)):
         raise ValueError(f"misclassified must have shape {[len(centers)] * 2}, got {list(misclassified.shape)}")
-    if misclassified.device.type == "cpu" and not bool((misclassified >= 0).all()):
+    if misclassified.device.type == "cpu" and not bool(misclassified.min() >= 0):
         raise ValueError("misclassified must hold counts of 0 or more, got a negative one or NaN")
