@@ -110,6 +110,12 @@ def test_a_method_shows_its_own_hyperparameters_alone():
         ({"data": "simfer", "pretrained": "imagenet:/x"}, "pretrained must be one of"),
         ({"data": "simfer", "pretrained": "imagenet"}, "pretrained=imagenet needs width=1 and crop=80 or more"),
         ({"data": "simfer-id", "pretrained": "simfer-id"}, "pretrained=simfer-id is what data=simfer-id makes"),
+        ({"head": "linear"}, "head must be one of amtc3l, one-branch, two-branch"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam"),
+        ({"weight": 1}, "method 'dda' does not use 'weight'"),
+        ({"method": "nplusm-2b", "lengths": "long"}, "lengths must be one of unit, free"),
+        ({"method": "nplusm-2b", "positives": 0}, "positives must lie in 1.."),
+        ({"method": "tc3l-ms", "memory": "batch"}, "method 'tc3l-ms' does not use 'memory'"),
     ],
 )
 def test_a_wrong_value_is_one_clear_line(values, named):
