@@ -17,7 +17,7 @@ def plot_faces(
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
     captions: Sequence[Sequence[str]] = (),
-    side: float = 1.0,
+    side: float = 0.8,
 ) -> Figure:
     """A sheet of faces.
 

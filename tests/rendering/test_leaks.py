@@ -10,7 +10,7 @@ CHANCE = 1 / 7
 
 @pytest.fixture(scope="module")
 def probes():
-    return probe_leaks(60, size=24)
+    return probe_leaks(60)
 
 
 @pytest.mark.parametrize("name", ["border, face at rest", "corners", "identity", "scene"])
