@@ -94,7 +94,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         method = find_method(self.method)
         own = method.hyperparameters
-        recipe = find_recipe(self.profile, self.data) | own | method.network
+        recipe = find_recipe(self.profile, self.data) | own | method.always
         if self.profile == "paper":
             recipe |= method.paper.get(parse_name(self.data)[0], {})
         defaults = {name: value for name, value in recipe.items() if can_have(self.data, name)}
