@@ -1,6 +1,7 @@
 """Faces through the training loop: splits, views, resume, pre-trained weights, sequences, predictions."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -476,3 +477,11 @@ def test_every_shipped_run_still_hashes_to_its_id():
     assert found
     for path in found:
         assert config_from(json.loads(path.read_text())["config"]).id == path.stem
+
+
+def test_the_renderer_runs_where_stderr_is_no_file(monkeypatch, tmp_path):
+    """In a notebook's kernel sys.stderr has no file descriptor; an unknown preset comes as far as the renderer's own no."""
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path))
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with pytest.raises(DataError, match="SimFER's preset nope was not rendered"):
+        faces.make_simfer("nope")

@@ -166,6 +166,6 @@ def render_simfer(preset: str, folder: Path) -> None:
     """Run the renderer, which shows its own progress."""
     print(f"rendering SimFER's preset {preset} into {shown(folder)}: once, for some minutes", file=sys.stderr)
     command = [sys.executable, "-m", "simfer", "--preset", preset, "--out", str(folder.resolve()), "--seed", "0"]
-    code = subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode
+    code = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode  # its bar is on stderr, which it inherits
     if code:
         raise DataError(f"SimFER's preset {preset} was not rendered (exit code {code}; its reason stands above)")
