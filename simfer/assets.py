@@ -69,7 +69,7 @@ def load_head() -> Head:
     hair = triangles[parts == SCALP]  # MakeHuman's long-hair helper
     template, shapes, hair = subdivide(*subdivide(template, shapes, hair))
     skin = triangles[parts == SKIN]
-    shell, scalp_source = skin[hairline(template[skin].mean(axis=1)) > -0.45], None
+    shell = skin[hairline(template[skin].mean(axis=1)) > -0.45]
     shell = shell[~around_ear(template[shell].mean(axis=1))]
     scalp_source = np.unique(shell)
     scalp = np.arange(len(scalp_source), dtype=np.int32) + len(template)

@@ -5,7 +5,7 @@ them all, stronger with `wildness`. The drawing is independent of label, identit
 """
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -59,7 +59,7 @@ class Scene:
     noise: float = 0.0
     gray: bool = False
     jpeg: int = 95
-    texture_seed: int = field(default=0)
+    texture_seed: int = 0
 
 
 def sample_scene(rng: np.random.Generator, wildness: float = 1.0) -> Scene:

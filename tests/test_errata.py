@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fercore.cli import main
-from fercore.errata import errata, to_markdown
+from fercore.errata import errata, finite_differences, to_markdown
+from fercore.errata import error as relative_error
 from fercore.losses import (
     LearnedReference,
     center_loss,
@@ -24,19 +25,6 @@ C = torch.randn(K, D, generator=GENERATOR, dtype=torch.float64)
 Y = torch.arange(M) % K
 P = (-(X[:, None] - C[None]).square().sum(dim=2)).softmax(dim=1)
 DELTA = F.one_hot(Y, K).double()
-
-
-def finite_differences(function, at: Tensor, step: float = 1e-6) -> Tensor:
-    gradient = torch.zeros_like(at)
-    for index in range(at.numel()):
-        shift = torch.zeros_like(at)
-        shift.view(-1)[index] = step
-        gradient.view(-1)[index] = (function(at + shift) - function(at - shift)) / (2 * step)
-    return gradient
-
-
-def relative_error(found: Tensor, true: Tensor) -> float:
-    return ((found - true).norm() / true.norm()).item()
 
 
 def test_e1_the_printed_feature_gradient_keeps_only_the_own_center():
