@@ -22,10 +22,9 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from fercore.data.augment import augment
+from fercore.data.augment import augment, normalize
 from fercore.data.catalog import Catalog
 from fercore.data.store import open_store
-from fercore.train import normalize
 
 BATCH = 64
 NORMALIZATION = SimpleNamespace(mean=(0.5752, 0.4495, 0.4012), std=(0.2086, 0.1911, 0.1827))

@@ -42,7 +42,7 @@ def main() -> None:
 def loop_against_bare(repetitions: int = 5) -> tuple[str, ...]:
     """`train`'s steps against the shortest loop over the same images, already floats in memory."""
     data = load_data("wmnist", fraction=CONFIG.data_fraction, val_fraction=CONFIG.val_fraction)
-    images, labels = loop.normalize(data.train.images, data), data.train.labels
+    images, labels = loop.normalize(data.train.images, data.mean, data.std), data.train.labels
     ours, bare = alternate(lambda: loop_seconds(data), lambda: bare_seconds(images, labels), repetitions)
     speed = [f"{len(labels) / statistics.median(seconds):,.0f} images/s" for seconds in (ours, bare)]
     name = f"training loop, half-width LeNets++, batch {BATCH}"

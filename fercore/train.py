@@ -23,7 +23,8 @@ from tqdm import tqdm
 from fercore.checkpoint import load_checkpoint, save_checkpoint
 from fercore.config import RunConfig
 from fercore.data import Images, Splits, load_data
-from fercore.data.augment import augment, center_crop
+from fercore.data.augment import augment, center_crop, normalize
+from fercore.data.store import StoredImages
 from fercore.errors import ConfigError, StoreError
 from fercore.methods import Step, find_method
 from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
@@ -46,7 +47,6 @@ DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
 EVAL_BATCH = 1000
 EVAL_PIXELS = 2_000_000  # of a batch without gradients: 246 crops of 90 px, 39 of 224
-CACHED_VALUES = 600_000  # floats that a core's cache holds
 KEPT_DIMENSIONS = 24  # of the test embeddings in a result
 SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
 FLOAT16_MAX = 6e4
@@ -114,15 +114,17 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
 
     for epoch in range(len(state["epochs"]), config.epochs):
         loss_sum = torch.zeros((), device=device)
-        for number, batch in enumerate(make_batches(objective, config, epoch, data.train)):
+        batches = make_batches(objective, config, epoch, data.train)
+        arriving = data.train.read_ahead(batch.positions for batch in batches)
+        for number, (batch, images) in enumerate(zip(batches, arriving, strict=True)):
             step = epoch * steps_per_epoch + number
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps_per_epoch)
-            chosen = batch.positions.to(device)
-            images = data.train.images.index_select(0, chosen)  # 2x faster than [chosen]
+            images = normalize(training_views(config, images, step), data.mean, data.std)
             with autocast(device):
-                outputs = look(model, objective, normalize(training_views(config, images, step), data))
-            seen = make_step(outputs, data.train.labels[chosen], batch, progress=(step + 1) / total_steps)
+                outputs = look(model, objective, images)
+            labels = data.train.labels[batch.positions.to(device)]
+            seen = make_step(outputs, labels, batch, progress=(step + 1) / total_steps)
             loss = objective(seen)
             optimizer.zero_grad()
             loss.backward()
@@ -247,21 +249,6 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     return weights
 
 
-def normalize(images: Tensor, data: Splits) -> Tensor:
-    """uint8 [m, C, H, W] to floats of mean 0 and spread 1; color images channels last.
-
-    A CPU works on a few images at a time, so that the intermediate floats stay in its cache: twice as fast at 224 px.
-    """
-    mean = torch.tensor(data.mean, device=images.device).view(1, -1, 1, 1)
-    std = torch.tensor(data.std, device=images.device).view(1, -1, 1, 1)
-    layout = torch.channels_last if images.shape[1] > 1 else torch.contiguous_format
-    values = torch.empty(images.shape, device=images.device, memory_format=layout)
-    at_once = max(1, CACHED_VALUES // images[0].numel()) if images.device.type == "cpu" else len(images)
-    for part, place in zip(images.split(at_once), values.split(at_once), strict=True):
-        torch.div(part.float().div_(255).sub_(mean), std, out=place)
-    return values
-
-
 def autocast(device: torch.device) -> torch.autocast:
     """bfloat16 where a GPU makes it worthwhile; losses are computed in float32 all the same."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
@@ -273,17 +260,20 @@ def has_diverged(loss: Tensor) -> bool:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, images: Tensor, data: Splits, crop: int | None, objective: nn.Module | None = None
+    model: nn.Module, images: Tensor | StoredImages, data: Splits, crop: int | None, objective: nn.Module | None = None
 ) -> tuple[Tensor, ...]:
     """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on their device.
 
     With an objective that has attention, attention [N, D] is the third.
     """
-    images = images if crop is None else center_crop(images, crop)
-    size = max(1, min(EVAL_BATCH, EVAL_PIXELS // images[0, 0].numel()))
+    device = next(model.parameters()).device
+    size = max(1, min(EVAL_BATCH, EVAL_PIXELS // (crop or images.shape[-1]) ** 2))
     model.eval()
-    batches = (normalize(batch, data) for batch in images.split(size))
-    outputs = [look(model, objective, batch) if objective else model(batch) for batch in batches]
+    outputs = []
+    for start in range(0, len(images), size):
+        batch = images[start : start + size].to(device)
+        views = normalize(batch if crop is None else center_crop(batch, crop), data.mean, data.std)
+        outputs.append(look(model, objective, views) if objective else model(views))
     model.train()
     return tuple(torch.cat(kind).float() for kind in zip(*outputs, strict=True))
 
@@ -359,7 +349,7 @@ def snapshot_positions(labels: Tensor) -> Tensor:
 
 def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:
     """Where the snapshot images and the centers lie after an epoch; the plane is for digits, which are not cropped."""
-    embeddings, _ = evaluate(model, data.train.images[positions], data, crop=None)
+    embeddings, _ = evaluate(model, data.train.read(positions), data, crop=None)
     snapshot = {"embeddings": embeddings.cpu()}
     if hasattr(objective, "centers"):
         snapshot["centers"] = objective.centers.cpu().clone()

@@ -119,7 +119,7 @@ def test_a_killed_training_resumes_bit_identically(method, tiny, monkeypatch, tm
 
     trained = []
     normalize = loop.normalize
-    monkeypatch.setattr(loop, "normalize", lambda images, data: trained.append(len(images)) or normalize(images, data))
+    monkeypatch.setattr(loop, "normalize", lambda images, *scale: trained.append(len(images)) or normalize(images, *scale))
     resumed, steps = train(config), len(trained)
     assert not (folder / "checkpoint.pt").exists()
 

@@ -1,12 +1,15 @@
-"""Augmentation of a whole batch at once, as uint8, on the device where its images lie.
+"""Augmentation of a whole batch at once, as uint8, on the device where its images lie; and its normalization to floats.
 
 Every draw is made on the CPU by the caller's generator, so that CPU and GPU see the same crops and no kernel is waited for.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fercore.data.kernels import cut_squares, look_up
 from fercore.errors import ConfigError
 
 RECIPES = ("none", "flip", "five-crop", "random-crop", "multi-scale")
@@ -135,17 +138,15 @@ def cut(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> T
     Returns:
         [m, C, side, side], a copy.
     """
-    # A copy an image moves whole rows: on a CPU two to ten times faster than any gather. On a GPU each would be a launch.
-    how = cut_by_slices if images.device.type == "cpu" else cut_by_index
+    # A loop that moves whole rows: on a CPU ten times faster than any gather.
+    how = cut_by_rows if images.device.type == "cpu" else cut_by_index
     return how(images, top, left, flip, side)
 
 
-def cut_by_slices(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> Tensor:
-    views = images.new_empty(*images.shape[:2], side, side)
-    for view, image, i, j, mirrored in zip(views, images, top.tolist(), left.tolist(), flip.tolist(), strict=True):
-        square = image.narrow(1, i, side).narrow(2, j, side)
-        view.copy_(square.flip(2) if mirrored else square)
-    return views
+def cut_by_rows(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> Tensor:
+    squares = images.new_empty(*images.shape[:2], side, side)
+    cut_squares(*(part.numpy() for part in (images, top, left, flip, squares)))
+    return squares
 
 
 def cut_by_index(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> Tensor:
@@ -183,6 +184,21 @@ def erase(images: Tensor, probability: float, generator: torch.Generator) -> Ten
     originals = images.index_select(0, chosen)
     color = originals.mean(dim=(2, 3), keepdim=True, dtype=torch.float32).round().byte()
     return images.index_copy(0, chosen, torch.where(inside, color, originals))
+
+
+def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """uint8 images [m, C, H, W] to floats: divided by 255, minus `mean`, over `std`, [C] each; color images channels last.
+
+    A CPU looks each of the 256 values of a channel up in a table: several times faster, and the same to the last bit.
+    """
+    layout = torch.channels_last if images.shape[1] > 1 else torch.contiguous_format
+    if images.device.type == "cpu":
+        table = (torch.arange(256).float().div(255) - torch.tensor(mean)[:, None]) / torch.tensor(std)[:, None]
+        values = torch.empty(images.shape, memory_format=layout)
+        look_up(images.numpy(), table.numpy(), values.permute(0, 2, 3, 1).numpy())
+        return values
+    center, spread = (torch.tensor(part, device=images.device).view(1, -1, 1, 1) for part in (mean, std))
+    return images.float().div_(255).sub_(center).div_(spread).contiguous(memory_format=layout)
 
 
 def between(low: float, high: float, uniform: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Faces: what a reader finds becomes the three splits that the training loop takes."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from filelock import FileLock
 from fercore.data.catalog import Catalog
 from fercore.data.readers import READERS
 from fercore.data.splits import Images, Splits, fingerprint, hold_out, subject_folds
-from fercore.data.store import open_store
+from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError, DataError
 from fercore.paths import ROOT, data_dir, shown
 
@@ -47,7 +46,8 @@ def load_faces(
         fold: which of the folds is the test set, from 0; None where the set has a test split.
 
     Returns:
-        Splits of [N, 3, image_size, image_size] images, with identities and sequences where the set has them.
+        Splits of [N, 3, image_size, image_size] images, read from the store when asked for, with identities and sequences
+        where the set has them.
 
     Raises:
         DataError: the set is missing or damaged, or SimFER could not be made.
@@ -64,7 +64,6 @@ def load_faces(
         names, labels, parts = split_identities(catalog, val_fraction, fraction)
     else:
         names, labels, parts = catalog.class_names, catalog.labels, split_catalog(catalog, fraction, val_fraction, fold)
-    require_memory(root, sum(map(len, parts)) * 3 * image_size**2)
     store = open_store(catalog, image_size)
     splits = [take(store, labels, catalog, positions) for positions in parts]
     mean, std = mean_and_spread(splits[0].images)
@@ -112,24 +111,22 @@ def split_identities(
     return names, labels, [*hold_out(labels, None, rest, val_fraction), np.flatnonzero(in_test)]
 
 
-def take(store: np.ndarray, labels: np.ndarray, catalog: Catalog, positions: np.ndarray) -> Images:
-    """The images at these positions, copied out of the store."""
+def take(store: np.memmap, labels: np.ndarray, catalog: Catalog, positions: np.ndarray) -> Images:
+    """The images at these positions, which stay in the store."""
     more = [None if part is None else torch.from_numpy(part[positions]) for part in (catalog.identities, catalog.sequences)]
-    return Images(torch.from_numpy(store[positions]), torch.from_numpy(labels[positions].astype(np.int64)), *more)
+    return Images(StoredImages(store, positions), torch.from_numpy(labels[positions].astype(np.int64)), *more)
 
 
-def mean_and_spread(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def mean_and_spread(images: StoredImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Of each channel, in 0..1, over training images spread evenly through the list."""
-    values = images[:: max(1, len(images) // MEASURED)].double().div_(255).transpose(0, 1).flatten(1)
-    return tuple(values.mean(dim=1).tolist()), tuple(values.std(dim=1).clamp_min(1e-3).tolist())
-
-
-def require_memory(root: Path, needed: int) -> None:
-    """Raise DataError where the images would not fit: a process that the system kills could not say why."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        gib = f"{needed / 2**30:.0f} GiB of images, and this machine has {there / 2**30:.0f} GiB of memory"
-        raise DataError(f"{shown(root)}: {gib}; lower image_size or data_fraction")
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)  # how often each value occurs in each channel
+    for position in range(0, len(images), max(1, len(images) // MEASURED)):
+        for channel, pixels in enumerate(images[position : position + 1][0]):
+            counts[channel] += np.bincount(pixels.flatten(), minlength=256)
+    values, number = np.arange(256) / 255, counts.sum(axis=1)
+    mean = counts @ values / number
+    variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / (number - 1)
+    return tuple(mean.tolist()), tuple(np.sqrt(variance).clip(min=1e-3).tolist())
 
 
 # --- SimFER -----------------------------------------------------------------------------------------------------------

@@ -1,14 +1,18 @@
-"""A data set in memory, and how a validation split is cut from its training images."""
+"""A data set's three splits, and how a validation split is cut from its training images."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fercore.data.store import StoredImages
 from fercore.errors import DataError
 
+GPU_SHARE = 0.5  # of a GPU's free memory, which the images of a split may take
 SPLIT_SEED = 0  # which images are held out: the same ones in every run, whatever the run's own seed
 ROUNDING = 1e-9
 
@@ -17,9 +21,12 @@ ROUNDING = 1e-9
 class Images:
     """Images [N, C, H, W] (uint8) and labels [N] (int64) on one device; where the set tells, also who is seen and in
     which sequence, [N] (int64) each.
+
+    The images of a store stay in its file until they are asked for. A GPU gets them once and for all where they take at
+    most half of what is free there; otherwise each batch is sent when its turn comes.
     """
 
-    images: Tensor
+    images: Tensor | StoredImages
     labels: Tensor
     identities: Tensor | None = None
     sequences: Tensor | None = None
@@ -28,7 +35,37 @@ class Images:
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> "Images":
-        return Images(*(None if part is None else part.to(device) for part in self.__dict__.values()))
+        moved = {name: None if part is None else part.to(device) for name, part in self.__dict__.items() if name != "images"}
+        stays = isinstance(self.images, StoredImages) and not fits(self.images, torch.device(device))
+        return replace(self, images=self.images if stays else self.images[:].to(device), **moved)
+
+    def read(self, positions: Tensor) -> Tensor:
+        """The images at these positions [m], [m, C, H, W] uint8 on the split's device."""
+        device = self.labels.device
+        if isinstance(self.images, Tensor):
+            return self.images.index_select(0, positions.to(device))  # twice as fast as [positions]
+        images = self.images[positions]
+        return images.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else images
+
+    def read_ahead(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """`read` of each batch of positions; a store's next batch is read while the caller works on this one."""
+        if isinstance(self.images, Tensor):
+            yield from map(self.read, batches)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            coming = None
+            for positions in batches:
+                after = reader.submit(self.read, positions)
+                if coming is not None:
+                    yield coming.result()
+                coming = after
+            if coming is not None:
+                yield coming.result()
+
+
+def fits(images: StoredImages, device: torch.device) -> bool:
+    """Whether a store's images are to be held on `device`; on a CPU never, where the system caches the file by itself."""
+    return device.type == "cuda" and np.prod(images.shape) <= GPU_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 @dataclass(frozen=True)
@@ -56,10 +93,11 @@ class Splits:
 
 
 def fingerprint(*splits: Images) -> str:
-    """The first 16 hex digits of the SHA-256 of all images and labels, in order."""
+    """The first 16 hex digits of the SHA-256 of all images and labels, in order; a store's images by their own digests."""
     digest = hashlib.sha256()
     for split in splits:
-        digest.update(np.ascontiguousarray(split.images.numpy()).data)
+        pixels = split.images.digests() if isinstance(split.images, StoredImages) else split.images.numpy()
+        digest.update(np.ascontiguousarray(pixels).data)
         digest.update(np.ascontiguousarray(split.labels.numpy()).data)
     return digest.hexdigest()[:16]
 

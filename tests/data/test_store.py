@@ -12,12 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from conftest import one_line
 from PIL import Image
 
 from fercore.data import store as module
 from fercore.data.catalog import Catalog
-from fercore.data.store import open_store
+from fercore.data.splits import Images
+from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError
 
 COUNT, SIDE = 150, 12  # more than two blocks, and the last one is not full
@@ -80,7 +82,7 @@ def test_every_image_is_stored_in_the_order_of_the_catalog(faces, data_folder):
     assert store.dtype == np.uint8
     for file, image in zip(faces.files, store, strict=True):
         assert (image == plain(file)).all()
-    assert stored_files(data_folder) == [".lock", ".npy"]
+    assert stored_files(data_folder) == [".lock", ".npy", ".sums"]
 
 
 def test_images_of_another_size_are_resized_antialiased(faces):
@@ -215,14 +217,95 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [cut_short, lengthen, change_the_header, empty])
+def lose_the_digests(file: Path) -> None:
+    file.with_suffix(".sums").unlink()
+
+
+def cut_the_digests(file: Path) -> None:
+    cut_short(file.with_suffix(".sums"))
+
+
+@pytest.mark.parametrize("damage", [cut_short, lengthen, change_the_header, empty, lose_the_digests, cut_the_digests])
 def test_a_damaged_store_is_built_again_with_a_note(faces, data_folder, capsys, damage):
     expected = np.array(open_store(faces, SIDE))
     (file,) = data_folder.glob("*.npy")
     assert capsys.readouterr().err == ""
     damage(file)
     assert (open_store(faces, SIDE) == expected).all()
-    assert capsys.readouterr().err == f"{file} is damaged and is built again\n"
+    assert capsys.readouterr().err == f"{file} is damaged, or without its digests, and is built again\n"
+
+
+# --- a part of it, read when asked for ---------------------------------------------------------------------------------
+
+
+def test_stored_images_are_read_in_the_order_asked_for(faces):
+    store = np.array(open_store(faces, SIDE))
+    positions = np.array([149, 3, 70, 3, 0])
+    images = StoredImages(open_store(faces, SIDE), positions)
+    assert len(images) == 5
+    assert images.shape == (5, 3, SIDE, SIDE)
+    assert (images[:].numpy() == store[positions]).all()
+    assert (images[4:0:-2].numpy() == store[positions[4:0:-2]]).all()
+    assert (images[torch.tensor([2, 2, 0])].numpy() == store[positions[[2, 2, 0]]]).all()
+
+
+def test_batches_read_ahead_come_in_order(faces):
+    store = np.array(open_store(faces, SIDE))
+    split = Images(StoredImages(open_store(faces, SIDE), np.arange(COUNT)), torch.zeros(COUNT, dtype=torch.int64))
+    batches = torch.randperm(COUNT, generator=torch.Generator().manual_seed(0)).split(32)
+    arrived = list(split.read_ahead(batches))
+    assert [len(images) for images in arrived] == [32, 32, 32, 32, 22]
+    for positions, images in zip(batches, arrived, strict=True):
+        assert (images.numpy() == store[positions.numpy()]).all()
+    assert list(split.read_ahead([])) == []
+    in_memory = Images(torch.from_numpy(store), split.labels)
+    for images, same in zip(arrived, in_memory.read_ahead(batches), strict=True):
+        assert torch.equal(images, same)
+
+
+def test_a_store_cut_short_while_it_is_read_gets_one_line(faces, data_folder):
+    images = StoredImages(open_store(faces, SIDE), np.arange(COUNT))
+    (file,) = data_folder.glob("*.npy")
+    cut_short(file)
+    with pytest.raises(DataError, match="cut short") as caught:
+        images[:]
+    assert one_line(caught)
+
+
+def test_digests_tell_images_apart(faces):
+    store = open_store(faces, SIDE)
+    digests = StoredImages(store, np.arange(COUNT)).digests()
+    assert len({digest.tobytes() for digest in digests}) == COUNT
+    assert (StoredImages(store, np.array([5, 2])).digests() == digests[[5, 2]]).all()
+
+
+MEMORY_OF = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import torch
+from fercore.data.catalog import Catalog
+from fercore.data.splits import Images
+from fercore.data.store import StoredImages, open_store
+
+root, count = Path(sys.argv[1]), int(sys.argv[2])
+files = tuple(sorted(root.glob("*.png"))) * (count // 150)
+labels = np.zeros(count, dtype=np.int64)
+catalog = Catalog(name="rafdb", root=root, files=files, labels=labels, splits=np.full(count, "train"))
+split = Images(StoredImages(open_store(catalog, 64), np.arange(count)), torch.from_numpy(labels))
+for images in split.read_ahead(torch.randperm(count).split(64)):
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_set(faces):
+    """12,000 images more are 147 MB of pixels."""
+    command = [sys.executable, "-c", MEMORY_OF, str(faces.root)]
+    few, many = (
+        int(subprocess.run([*command, str(n)], check=True, capture_output=True, text=True).stdout) for n in (1500, 13500)
+    )
+    assert many < few + 40_000  # kilobytes
 
 
 def write_text(file: Path) -> None:
@@ -350,7 +433,7 @@ def test_a_killed_build_leaves_nothing_that_is_read(faces, data_folder):
     assert stored_files(data_folder) == [".lock", ".part"]
     store = open_store(faces, SIDE)
     assert all((image == plain(file)).all() for file, image in zip(faces.files, store, strict=True))
-    assert stored_files(data_folder) == [".lock", ".npy"]
+    assert stored_files(data_folder) == [".lock", ".npy", ".sums"]
 
 
 def test_a_second_process_waits_for_the_first_and_decodes_nothing(faces, data_folder, capsys, monkeypatch):

@@ -1,0 +1,45 @@
+"""The compiled loops of the input pipeline on a CPU: squares cut out of images, and bytes turned into floats.
+
+Numba translates this module; it is written as one would write it in C. One thread each: they take a hundredth of a step.
+"""
+
+import numba
+import numpy as np
+
+
+def compiled(function):
+    """numba.njit, cached on disk where a cache folder can be written."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no writable folder: compile anew in each process
+        return numba.njit(nogil=True)(function)
+
+
+@compiled
+def cut_squares(images: np.ndarray, top: np.ndarray, left: np.ndarray, flip: np.ndarray, squares: np.ndarray) -> None:
+    """Fill `squares` [m, C, S, S] with those of `images` [m, C, H, W] whose corners are `top` and `left` [m], mirrored where
+    `flip` [m] says so.
+    """
+    count, channels, side, _ = squares.shape
+    for i in range(count):
+        for c in range(channels):
+            for y in range(side):
+                row, square = images[i, c, top[i] + y], squares[i, c, y]
+                if flip[i]:
+                    last = left[i] + side - 1
+                    for x in range(side):
+                        square[x] = row[last - x]
+                else:
+                    for x in range(side):
+                        square[x] = row[left[i] + x]
+
+
+@compiled
+def look_up(images: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
+    """values[i, y, x, c] = table[c, images[i, c, y, x]]: floats with the channel last, of bytes with the channel second."""
+    count, channels, height, width = images.shape
+    for i in range(count):
+        for y in range(height):
+            for c in range(channels):
+                for x in range(width):
+                    values[i, y, x, c] = table[c, images[i, c, y, x]]
