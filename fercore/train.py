@@ -26,6 +26,7 @@ from fercore.data import Images, Splits, load_data
 from fercore.data.augment import augment, center_crop, normalize
 from fercore.data.store import StoredImages
 from fercore.errors import ConfigError, StoreError
+from fercore.losses.checks import nan_passes
 from fercore.methods import Step, find_method
 from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
 from fercore.models.build import build_model, output_shapes
@@ -86,6 +87,7 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> Ru
         return find_result(config, fresh=fresh) or fit(config, data.to(target), target)
 
 
+@nan_passes()
 def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     """The training loop; see `train`."""
     folder = open_folder(config)

@@ -1,12 +1,34 @@
-"""What every loss does to its arguments first: checks with one clear line each, and float32 at the least.
-
-NaN passes the checks and comes out as NaN, in a loss as in a sampler: training tells by it that a run has diverged.
-"""
+"""What every loss does to its arguments first: checks with one clear line each, and float32 at the least."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
+
+_nan_passes: ContextVar[bool] = ContextVar("nan_passes", default=False)
+
+
+@contextmanager
+def nan_passes() -> Iterator[None]:
+    """Within it NaN is no error, and comes out as NaN: the training loop tells by it, on every device alike, that a run
+    has diverged.
+    """
+    token = _nan_passes.set(True)
+    try:
+        yield
+    finally:
+        _nan_passes.reset(token)
+
+
+def refuse_nan(name: str, tensor: Tensor) -> None:
+    """Raise ValueError if `tensor` holds NaN, unless within `nan_passes`; a GPU is not asked, which would stall it."""
+    if _nan_passes.get() or tensor.device.type != "cpu" or math.isfinite(tensor.detach().sum()):  # the sum is quick
+        return
+    if count := int(tensor.isnan().sum()):
+        raise ValueError(f"{name} must be numbers, got NaN in {count} of {tensor.numel()} places of {list(tensor.shape)}")
 
 
 def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None = None) -> None:
@@ -18,11 +40,13 @@ def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None 
         raise ValueError(f"embeddings must have shape [m, D] with m >= 1, got {list(embeddings.shape)}")
     if not embeddings.is_floating_point():
         raise TypeError(f"embeddings must be floating point, got {embeddings.dtype}")
+    refuse_nan("embeddings", embeddings)
     check_classes("labels", labels, len(embeddings))
     if centers is None:
         return
     if centers.ndim != 2 or centers.shape[1] != embeddings.shape[1]:
         raise ValueError(f"centers must have shape [K, {embeddings.shape[1]}], got {list(centers.shape)}")
+    refuse_nan("centers", centers)
     check_range("labels", labels, len(centers))
 
 
@@ -49,6 +73,7 @@ def check_like(name: str, tensor: Tensor, embeddings: Tensor) -> None:
         raise ValueError(f"{name} must have shape {list(embeddings.shape)}, got {list(tensor.shape)}")
     if not tensor.is_floating_point():
         raise TypeError(f"{name} must be floating point, got {tensor.dtype}")
+    refuse_nan(name, tensor)
 
 
 def check_attention(attention: Tensor, embeddings: Tensor) -> None:
@@ -65,6 +90,7 @@ def check_rows(name: str, rows: Tensor, dim: int | None = None, *, least: int = 
         raise ValueError(f"{name} must have shape [n, {size}] with n >= {least}, got {list(rows.shape)}")
     if not rows.is_floating_point():
         raise TypeError(f"{name} must be floating point, got {rows.dtype}")
+    refuse_nan(name, rows)
 
 
 def check_number(name: str, value: float, *, least: float = -math.inf) -> None:

@@ -20,6 +20,7 @@ from fercore.losses import (
     triplet_center_loss,
     triplet_loss,
 )
+from fercore.losses.checks import nan_passes
 
 # --- slow loops -------------------------------------------------------------------------------------------------------
 
@@ -273,10 +274,13 @@ def test_autocast_and_half_precision(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_nan_comes_out_as_nan(loss):
+def test_nan_is_refused_and_within_a_training_comes_out_as_nan(loss):
     x, _, c = random_batch(6, 3, 2)
     x[0, 0] = math.nan
-    assert LOSSES[loss](x, torch.tensor([0, 0, 1, 1, 2, 2]), c).isnan()
+    with pytest.raises(ValueError, match=r"^embeddings must be numbers, got NaN in 1 of[^\n]+$"):
+        LOSSES[loss](x, torch.tensor([0, 0, 1, 1, 2, 2]), c)
+    with nan_passes():
+        assert LOSSES[loss](x, torch.tensor([0, 0, 1, 1, 2, 2]), c).isnan()
 
 
 X, Y, C = torch.zeros(4, 3), torch.zeros(4, dtype=torch.long), torch.zeros(5, 3)

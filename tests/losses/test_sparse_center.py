@@ -8,6 +8,7 @@ from oracles import batches, close, finite_gradients, largest, random_batch, ran
 from torch import Tensor
 
 from fercore.losses import ClassCenters, center_loss, sparse_center_loss
+from fercore.losses.checks import nan_passes
 
 
 def slow(x: Tensor, y: Tensor, c: Tensor, a: Tensor) -> float:
@@ -84,8 +85,11 @@ def test_wrong_attention_is_named(function, attention, kind):
 
 
 @pytest.mark.parametrize("which", range(3))
-def test_nan_comes_out_as_nan(which):
+def test_nan_is_refused_and_within_a_training_comes_out_as_nan(which):
     x, y, c = random_batch(4, 3, 2)
     tensors = [x, c, random_like(x)]
     tensors[which][y[0] if which == 1 else 0, 0] = math.nan
-    assert sparse_center_loss(tensors[0], y, tensors[1], tensors[2]).isnan()
+    with pytest.raises(ValueError, match=r"^(embeddings|centers|attention) must be numbers, got NaN in 1 of[^\n]+$"):
+        sparse_center_loss(tensors[0], y, tensors[1], tensors[2])
+    with nan_passes():
+        assert sparse_center_loss(tensors[0], y, tensors[1], tensors[2]).isnan()

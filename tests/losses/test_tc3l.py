@@ -8,6 +8,7 @@ from oracles import batches, close, finite_gradients, random_batch, random_like,
 from torch import Tensor
 
 from fercore.losses import amtc3l_loss, tc3l_loss
+from fercore.losses.checks import nan_passes
 
 
 def slow_distances(x: Tensor, y: Tensor, c: Tensor, n: Tensor) -> list[list[tuple[float, float]]]:
@@ -199,8 +200,11 @@ def test_wrong_options_of_amtc3l_are_named():
 
 
 @pytest.mark.parametrize("which", ["x", "n", "a"])
-def test_nan_comes_out_as_nan(which):
+def test_nan_is_refused_and_within_a_training_comes_out_as_nan(which):
     x, y, c = random_batch(4, 3, 2)
     values = {"x": x, "n": negatives_of(y, c).clone(), "a": random_like(x)}
     values[which][0, 0] = math.nan
-    assert amtc3l_loss(values["x"], y, c, values["n"], values["a"]).isnan()
+    with pytest.raises(ValueError, match=r"^(embeddings|negatives|attention) must be numbers, got NaN in 1 of[^\n]+$"):
+        amtc3l_loss(values["x"], y, c, values["n"], values["a"])
+    with nan_passes():
+        assert amtc3l_loss(values["x"], y, c, values["n"], values["a"]).isnan()

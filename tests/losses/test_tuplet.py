@@ -8,6 +8,7 @@ from oracles import close, finite_gradients, largest, matrices, searched, square
 from torch import Tensor
 
 from fercore.losses import LearnedReference, n_plus_m_tuplet_loss, n_plus_one_tuplet_loss
+from fercore.losses.checks import nan_passes
 from fercore.mining import mine_positives
 
 
@@ -219,10 +220,13 @@ def test_autocast_and_half_precision(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("which", [0, 1])
-def test_nan_comes_out_as_nan(loss, which):
+def test_nan_is_refused_and_within_a_training_comes_out_as_nan(loss, which):
     rows = random_tuple(4, 3, 2)
     rows[which][0, 0] = math.nan
-    assert LOSSES[loss](rows[0].float(), rows[1].float()).isnan()
+    with pytest.raises(ValueError, match=r"^(query and positive|positives|negatives) must be numbers, got NaN in 1 of[^\n]+$"):
+        LOSSES[loss](rows[0].float(), rows[1].float())
+    with nan_passes():
+        assert LOSSES[loss](rows[0].float(), rows[1].float()).isnan()
 
 
 ROWS = torch.zeros(4, 3)
