@@ -2,7 +2,8 @@
 
 Two stores of one format. The local one, `runs/store/<id>/`, also keeps weights and, while a run is unfinished, its
 checkpoint. The shipped one, `results/<id>.json` (+ `.npz`) with `index.csv`, is what the committed notebooks show; every
-file of it must match the SHA-256 in the index, so that a changed number is noticed and never silently plotted.
+file of it must match the SHA-256 in the index, so that a changed number is noticed and never silently plotted. What
+examinations found out about a run (`fercore.examinations`) lies beside it, in both stores.
 """
 
 import csv
@@ -100,6 +101,16 @@ def find_result(config: RunConfig, *, fresh: bool = False) -> RunResult | None:
     return None if fresh else shipped_result(config)
 
 
+def find_examination(config: RunConfig, name: str) -> dict[str, np.ndarray] | None:
+    """The arrays that examination `name` left beside the run of `config`, from the local store or the shipped one."""
+    local = local_folder(config) / f"examined-{name}.npz"
+    path = local if local.exists() and not shipped_only() else shipped_examination(config, name)
+    if path is None:
+        return None
+    with np.load(path) as saved:
+        return {key: saved[key] for key in saved.files}
+
+
 def shipped_only() -> bool:
     return os.environ.get("FERCORE_SHIPPED_ONLY") == "1"
 
@@ -183,6 +194,30 @@ def read_result(path: Path) -> RunResult | None:
 # --- the shipped store ---------------------------------------------------------------------------------------------
 
 
+EXAMINED_COLUMNS = ("id", "name", "sha256")
+
+
+@lru_cache
+def shipped_examinations() -> dict[tuple[str, str], str]:
+    """results/examinations.csv: (run id, name of the examination) to SHA-256."""
+    index = RESULTS / "examinations.csv"
+    if not index.exists():
+        return {}
+    with index.open(newline="") as file:
+        return {(row["id"], row["name"]): row["sha256"] for row in csv.DictReader(file)}
+
+
+def shipped_examination(config: RunConfig, name: str) -> Path | None:
+    """The file of a shipped examination, checked against its index; None where it is not shipped."""
+    known = shipped_examinations().get((config.id, name))
+    if known is None:
+        return None
+    path = RESULTS / f"{config.id}.{name}.npz"
+    if not path.exists() or sha256(path) != known:
+        raise StoreError(f"{shown(path)} is not what results/examinations.csv lists; restore it with git, or ship it again")
+    return path
+
+
 @lru_cache
 def shipped_index() -> dict[str, dict[str, str]]:
     """results/index.csv by run id; empty where nothing is shipped."""
@@ -212,7 +247,9 @@ def shipped_result(config: RunConfig) -> RunResult | None:
 
 
 def ship(results: list[RunResult]) -> int:
-    """Copy finished runs into results/ and rewrite the index; returns how many are new or changed.
+    """Copy finished runs, and what examinations say of them, into results/ and rewrite both indexes.
+
+    Returns how many runs and examinations are new or changed.
 
     Raises:
         StoreError: results/ cannot be written.
@@ -228,11 +265,27 @@ def ship(results: list[RunResult]) -> int:
                 write_at_once(target, result.to_json().encode())
             rows[result.config.id] = index_row(result, target)
             changed += rows[result.config.id] != before
-        write_index(rows)
+        write_index("index.csv", INDEX_COLUMNS, [rows[run] for run in sorted(rows)])
+        changed += ship_examinations(results)
     except OSError as error:
         raise StoreError(f"cannot write {shown(RESULTS)}: {error.strerror or error}") from None
     shipped_index.cache_clear()
     return changed
+
+
+def ship_examinations(results: list[RunResult]) -> int:
+    """Copy what was found out about these runs; returns how many of the files are new or changed."""
+    known = dict(shipped_examinations())
+    before = dict(known)
+    for result in results:
+        for path in sorted(local_folder(result.config).glob("examined-*.npz")):
+            name = path.stem.removeprefix("examined-")
+            shutil.copyfile(path, RESULTS / f"{result.config.id}.{name}.npz")
+            known[result.config.id, name] = sha256(path)
+    rows = [{"id": run, "name": name, "sha256": known[run, name]} for run, name in sorted(known)]
+    write_index("examinations.csv", EXAMINED_COLUMNS, rows)
+    shipped_examinations.cache_clear()
+    return sum(before.get(key) != value for key, value in known.items())
 
 
 def index_row(result: RunResult, target: Path) -> dict[str, str]:
@@ -247,12 +300,12 @@ def index_row(result: RunResult, target: Path) -> dict[str, str]:
     }
 
 
-def write_index(rows: dict[str, dict[str, str]]) -> None:
+def write_index(name: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows[run] for run in sorted(rows))
-    write_at_once(RESULTS / "index.csv", text.getvalue().encode())
+    writer.writerows(rows)
+    write_at_once(RESULTS / name, text.getvalue().encode())
 
 
 def sha256(path: Path) -> str:

@@ -163,6 +163,7 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     test, arrays = {}, {}
     if status == "finished":
         test, arrays = test_once(model, state["best"]["model"], data, config, folder)
+        save_file(cpu_copy(objective), folder / "objective.safetensors")
         if snapshot is not None:
             arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
     provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)

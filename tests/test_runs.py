@@ -41,7 +41,7 @@ def test_the_same_config_twice_trains_once(tiny, fits, store):
     first, second = train(tiny()), train(tiny())
     assert fits == [tiny()]
     assert first == second
-    assert leftovers(store) == ["arrays.npz", "best.safetensors", "last.safetensors", "result.json"]
+    assert leftovers(store) == ["arrays.npz", "best.safetensors", "last.safetensors", "objective.safetensors", "result.json"]
 
 
 def test_two_processes_that_want_the_same_run_train_it_once(tiny, tmp_path):
