@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     command("figures", figures_command, "regenerate figures/ and the README's table from the shipped results")
     ship = command("ship", ship_command, "copy finished runs of the course's experiments into results/")
     ship.add_argument("--profile", default="laptop")
+    tune = command("tune", tune_command, "keep what each method's trials chose (experiment tuning) in fercore/tuned.json")
+    tune.add_argument("--profile", default="laptop")
     errata = command("errata", errata_command, "the papers' errata, each with the number that shows it")
     errata.add_argument("--write", metavar="FILE", help="write them into this Markdown file instead")
     command("doctor", doctor_command, "is this machine ready?")
@@ -229,6 +231,14 @@ def errata_command(options: argparse.Namespace) -> None:
         return
     Path(options.write).write_text(to_markdown())
     print(shown(Path(options.write)))
+
+
+def tune_command(options: argparse.Namespace) -> None:
+    from fercore.tuning import TUNED, write_choices
+
+    for method, values in write_choices(options.profile).items():
+        print(f"{method:17} " + ", ".join(f"{key} = {value}" for key, value in values.items()))
+    print(f"kept in {TUNED.name}")
 
 
 def doctor_command(options: argparse.Namespace) -> None:

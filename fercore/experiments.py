@@ -6,9 +6,12 @@ Each returns {row label: [one config a seed]}. The label is what a reader sees.
 from collections.abc import Callable
 
 from fercore.config import RunConfig
+from fercore.methods import METHODS
 from fercore.profiles import check_profile
+from fercore.tuning import trials, tuned
 
 SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
+LEADERBOARD_SEEDS = {"quick": (0,), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
 TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
 
@@ -114,6 +117,28 @@ def face_pretraining(profile: str) -> Experiment:
     }
 
 
+def attention_collapse(profile: str) -> Experiment:
+    """Where attention goes: nothing in DACL's loss resists a -> 0, nor in AMTC3L's with an attached margin."""
+    rows = {"DACL": {"method": "dacl"}, "g-DACL": {"method": "g-dacl"}}
+    for margin in ("detached", "attached"):
+        rows[f"AMTC3L, margin {margin}"] = {"method": "amtc3l-mm", "margin_grad": margin}
+    return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
+
+
+def tuning(profile: str) -> Experiment:
+    """The trials of every method (fercore.tuning); one row a method, one config a trial."""
+    return {method: trials(method, profile) for method in METHODS}
+
+
+def leaderboard(profile: str) -> Experiment:
+    """Every method on SimFER as its trials chose it, with the same recipe and the same seeds."""
+    seeds = LEADERBOARD_SEEDS[check_profile(profile)]
+    return {
+        row.label: [RunConfig(method=name, data="simfer", profile=profile, seed=seed, **tuned(name, profile)) for seed in seeds]
+        for name, row in METHODS.items()
+    }
+
+
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "chapter_1": chapter_1,
@@ -123,5 +148,8 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "face_baselines": face_baselines,
     "face_difficulty": face_difficulty,
     "face_pretraining": face_pretraining,
+    "attention_collapse": attention_collapse,
+    "tuning": tuning,
+    "leaderboard": leaderboard,
 }
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}  # named as in paper.csv
