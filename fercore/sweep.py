@@ -142,7 +142,7 @@ class Progress:
         self.started = self.counted = time.monotonic()
         self.logged = -LOG_EVERY
         self.quiet = os.environ.get("FERCORE_PROGRESS") == "0"
-        self.live = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self.live = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
         self.line = tqdm(bar_format="{desc}", file=sys.stderr, disable=self.quiet or not self.live)
         self.show()
 
