@@ -1,4 +1,4 @@
-"""Speed of training loop, losses, samplers, input pipeline and sweeps as ratios inside one run, by `make bench` into RESULTS.md.
+"""Speed of training loop, losses, samplers, input and sweeps, as ratios inside one run, by `make bench` into RESULTS.md.
 
 Each pair is timed in turns, and the median of the ratios is told: a machine that is busy with other work slows both.
 """
