@@ -1,4 +1,4 @@
-"""Speed of training loop, losses, samplers and input pipeline, as ratios inside one run, by `make bench` into RESULTS.md.
+"""Speed of training loop, losses, samplers, input and sweeps, as ratios inside one run, by `make bench` into RESULTS.md.
 
 Each pair is timed in turns, and the median of the ratios is told: a machine that is busy with other work slows both.
 """
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from input_pipeline import pipeline_rows
 from losses import loss_rows, sampler_rows
+from sweep_scaling import sweep_rows
 from timing import alternate, ratio
 from torch import Tensor
 
@@ -26,7 +27,7 @@ CONFIG = RunConfig(method="softmax", profile="laptop", epochs=1, batch_size=BATC
 
 
 def main() -> None:
-    rows = [loop_against_bare(), *loss_rows(), *sampler_rows(), *pipeline_rows()]
+    rows = [loop_against_bare(), *loss_rows(), *sampler_rows(), *pipeline_rows(), *sweep_rows()]
     header = ("what", "fercore", "compared with", "that", "ratio of times")
     lines = ["| " + " | ".join(row) + " |" for row in (header, ("---",) * 5, *rows)]
     machine = f"{len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, CPU"

@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
     many.add_argument("--grid", action="append", default=[], metavar="KEY=V1,V2", help="try each value; may be repeated")
     many.add_argument("--experiment", action="append", help="a table or figure of the course, or 'all', instead of a method")
+    many.add_argument(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="each run is a SLURM job, with this sbatch option as submitit names it (partition=gpu, time=120); may be repeated",
+    )
 
     data = command("data", data_command, "fetch or check a data set")
     data.add_argument("action", choices=("make", "check"), help="make: fetch or render it; check: hold it against its release")
@@ -105,6 +112,9 @@ def train_command(options: argparse.Namespace) -> None:
 
 
 def sweep_command(options: argparse.Namespace) -> None:
+    """Every run's line in a table, also where some failed: their reasons come after it, as the error."""
+    from fercore.errors import SweepError
+    from fercore.executors import slurm_executor
     from fercore.sweep import sweep
 
     if options.experiment:
@@ -116,8 +126,13 @@ def sweep_command(options: argparse.Namespace) -> None:
             for choice in itertools.product(*grid)
             for seed in options.seeds.split(",")
         ]
-    for result in sweep(configs, device=options.device, fresh=options.fresh):
-        print(describe(result))
+    executor = slurm_executor({key: literal(value) for key, value in map(split_pair, options.slurm)}) if options.slurm else None
+    try:
+        sweep(configs, executor, device=options.device, fresh=options.fresh)
+    except SweepError:
+        print(sweep_table(configs, options.fresh))
+        raise
+    print(sweep_table(configs, options.fresh))
 
 
 def data_command(options: argparse.Namespace) -> int:
@@ -295,6 +310,22 @@ def find_experiments(names: list[str], profile: str) -> dict:
         raise ConfigError(f"unknown experiment {unknown[0]!r}; known: all, {', '.join(EXPERIMENTS)}")
     chosen = EXPERIMENTS if "all" in names else {name: EXPERIMENTS[name] for name in names}
     return {f"{name}: {label}": configs for name, make in chosen.items() for label, configs in make(profile).items()}
+
+
+def sweep_table(configs: list, fresh: bool) -> str:
+    """Run, status, test accuracy and seconds of every config, once."""
+    from fercore.runs import find_result
+
+    width = max((len(config.id) for config in configs), default=0)
+    lines = [f"{'run':{width}}  {'status':8}  accuracy  balanced  seconds"]
+    for config in dict.fromkeys(configs):
+        result = find_result(config, fresh=fresh)
+        if result is None or result.diverged:
+            lines.append(f"{config.id:{width}}  {result.status if result else 'failed'}")
+        else:
+            numbers = f"{100 * result.accuracy:6.2f} %  {100 * result.balanced_accuracy:6.2f} %"
+            lines.append(f"{config.id:{width}}  {result.status:8}  {numbers}  {result.provenance['seconds']:7.0f}")
+    return "\n".join(lines)
 
 
 def describe(result) -> str:

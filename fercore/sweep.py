@@ -1,21 +1,27 @@
-"""Train many configs over an executor: a process pool here, SLURM or Dask elsewhere."""
+"""Train many configs over an executor: one process a core here, SLURM or Dask elsewhere."""
 
 import multiprocessing
 import os
 import sys
-import threading
+import textwrap
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import nullcontext
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import SweepError
+from fercore.executors import core_pool
 from fercore.runs import RunResult, find_result, require_trainable
 from fercore.train import train
+
+LOOK_EVERY = 1.0  # seconds between two looks at what is finished
+LOG_EVERY = 10.0  # seconds between two progress lines in a log file
+REASON_LENGTH = 300  # characters of an error that are told
 
 
 def sweep(
@@ -25,8 +31,9 @@ def sweep(
 
     Args:
         configs: what to train; a config that stands twice is trained once.
-        executor: any `concurrent.futures.Executor`. None makes a pool of one single-threaded process a core
-            (on a GPU: one process), never more threads than cores.
+        executor: any `concurrent.futures.Executor`, or submitit's; it decides where runs go and how many threads they have,
+            and stays open. None makes one single-threaded process a core (on a GPU: one process), never more threads than
+            cores, where a killed process costs no run but its own (see `CorePool`).
         device, fresh: as in `train`.
 
     Raises:
@@ -54,44 +61,117 @@ def sweep_rows(rows: Mapping[str, Sequence[RunConfig]], **options: Any) -> dict[
 
 def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fresh: bool) -> dict[RunConfig, RunResult]:
     """Train every config; report failures at the end."""
-    pool = executor or process_pool(len(configs), device)
-    results, failures = {}, []
-    with tqdm(total=len(configs), desc="sweep", unit="run", file=sys.stderr, mininterval=1) as bar:
-        try:
-            futures = {pool.submit(train, config, device=device, fresh=fresh): config for config in configs}
-            for future in as_completed(futures):
-                config, error = futures[future], future.exception()
-                if error:
-                    reason = str(error).strip().splitlines() or [""]
-                    failures.append(f"{config.id}: {type(error).__name__}: {reason[0]}")
-                    bar.write(f"failed: {failures[-1]}", file=sys.stderr)
+    pool = executor or core_pool(len(configs), device)
+    results, failures, waiting = {}, [], {}
+    progress = Progress(len(configs))
+    try:
+        waiting = submit_all(pool, configs, device, fresh)
+        while waiting:
+            for future in finished(waiting):
+                config, outcome = waiting.pop(future), outcome_of(future)
+                if isinstance(outcome, str):
+                    failures.append(f"{config.id}: {outcome}")
+                    progress.count(failure=failures[-1])
                 else:
-                    results[config] = future.result()
-                bar.update()
-        finally:
-            if executor is None:
-                pool.shutdown(cancel_futures=True)
+                    results[config] = outcome
+                    progress.count()
+            progress.show()
+    finally:
+        progress.close()
+        for future in waiting:  # only where the sweep was stopped
+            future.cancel()
+        if executor is None:
+            pool.shutdown(cancel_futures=True)
     if failures:
         raise SweepError(f"{len(failures)} of {len(configs)} runs failed; the others are stored. {'; '.join(failures)}")
     return results
 
 
-def process_pool(runs: int, device: str) -> ProcessPoolExecutor:
-    """One single-threaded process a core (over-subscribed cores are several times slower); one process on a GPU."""
-    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    workers = 1 if on_gpu else min(len(os.sched_getaffinity(0)), runs)
-    context = multiprocessing.get_context("spawn")  # fork and torch's thread pools do not go together
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
+def submit_all(pool: Executor, configs: list[RunConfig], device: str, fresh: bool) -> dict[Future, RunConfig]:
+    """Hand every config to the pool; submitit makes one job array of them.
+
+    Raises:
+        SweepError: the pool takes none.
+    """
+    try:
+        with getattr(pool, "batch", nullcontext)():
+            return {pool.submit(attempt, config, device, fresh): config for config in configs}
+    except Exception as error:  # a scheduler's refusal, a broken pool: each executor has its own
+        raise SweepError(f"{type(pool).__name__} does not take the runs. {explain(error)}") from error
 
 
-def start_worker() -> None:
-    """One thread, no bar of its own, and no life after the process that started it."""
-    torch.set_num_threads(1)
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-    os.environ["FERCORE_PROGRESS"] = "0"  # the sweep shows its own bar
+def attempt(config: RunConfig, device: str, fresh: bool) -> RunResult | str:
+    """One run, where the executor puts it: its result, or why it failed.
+
+    As text, for executors hand errors on in ways of their own. What they raise is then theirs: a worker that was lost.
+    """
+    if multiprocessing.parent_process():
+        os.environ["FERCORE_PROGRESS"] = "0"  # the sweep has the terminal
+    try:
+        return train(config, device=device, fresh=fresh)
+    except Exception as error:
+        return explain(error)
 
 
-def exit_with_parent() -> None:
-    """Wait for the parent's end: a killed sweep must not leave workers that train on for hours."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def finished(waiting: Iterable[Future]) -> Iterable[Future]:
+    """Which are done, after LOOK_EVERY seconds at most. submitit's jobs are no real futures, and are asked one by one."""
+    if all(isinstance(future, Future) for future in waiting):
+        return wait(waiting, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED).done
+    time.sleep(LOOK_EVERY)
+    return [job for job in waiting if job.done()]
+
+
+def outcome_of(future: Future) -> RunResult | str:
+    """What `attempt` returned, or why it never did."""
+    try:
+        return future.result()
+    except Exception as error:
+        return explain(error)
+
+
+def explain(error: Exception) -> str:
+    """An error as one line."""
+    return f"{type(error).__name__}: {textwrap.shorten(str(error), REASON_LENGTH)}"
+
+
+class Progress:
+    """One line on stderr for the whole sweep, rewritten in a terminal or notebook; a log file gets a new one now and then."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.failed = total, 0, 0
+        self.started = self.counted = time.monotonic()
+        self.logged = -LOG_EVERY
+        self.quiet = os.environ.get("FERCORE_PROGRESS") == "0"
+        self.live = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
+        self.line = tqdm(bar_format="{desc}", file=sys.stderr, disable=self.quiet or not self.live)
+        self.show()
+
+    def count(self, failure: str = "") -> None:
+        """One more run is done; a failure is told at once."""
+        self.done, self.failed, self.counted = self.done + 1, self.failed + bool(failure), time.monotonic()
+        if failure:
+            tqdm.write(f"failed: {failure}", sys.stderr)
+        if not self.live and not self.quiet and (self.done == self.total or self.counted - self.logged >= LOG_EVERY):
+            self.logged = self.counted
+            print(self.text(), file=sys.stderr, flush=True)
+
+    def show(self) -> None:
+        self.line.set_description_str(self.text())
+
+    def close(self) -> None:
+        self.show()
+        self.line.close()
+
+    def text(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        left = f", about {interval(self.seconds_left())} left" if 0 < self.done < self.total else ""
+        return f"sweep: {self.done} of {self.total} runs{failed}, {interval(time.monotonic() - self.started)} gone{left}"
+
+    def seconds_left(self) -> float:
+        """The mean time between two finished runs, for those that are not; it counts down until the next one finishes."""
+        mean = (self.counted - self.started) / self.done
+        return max(0.0, (self.total - self.done) * mean - (time.monotonic() - self.counted))
+
+
+def interval(seconds: float) -> str:
+    return tqdm.format_interval(seconds)

@@ -18,7 +18,7 @@ def test_conda_and_pip_pin_the_same_versions():
 
 
 def test_every_dependency_is_pinned_inside_its_range():
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    wanted = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(pinned()[requirement.name]), requirement
     assert {Requirement(text).name for text in wanted} == pinned().keys()
