@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from pytorch_metric_learning.losses import ContrastiveLoss, NPairsLoss, ProxyNCALoss, TripletMarginLoss
 from timing import alternate, ratio
 from torch import Tensor
 
@@ -36,6 +37,12 @@ def loss_rows(shapes: tuple[tuple[int, int, int], ...] = SHAPES, repetitions: in
         for name, (ours, direct) in PAIRS.items():
             if name not in CUBIC or shape[0] <= MOST_CUBIC:
                 rows.append(compare(name, shape, ours, "direct", direct, inputs, repetitions))
+        for name, (peer, build) in PEERS.items():
+            if name not in CUBIC or shape[0] <= MOST_CUBIC:
+                theirs = build(shape[2], shape[1])
+                rows.append(
+                    compare(name, shape, PAIRS[name][0], peer, lambda i, f=theirs: f(i["x"], i["y"]), inputs, repetitions)
+                )
         for name in ("center_loss", "dda_loss"):
             plain = "softmax loss with its linear layer"
             rows.append(compare(name, shape, PAIRS[name][0], plain, softmax, inputs, repetitions))
@@ -254,6 +261,14 @@ PAIRS: dict[str, tuple[Callable[[Inputs], Tensor], Callable[[Inputs], Tensor]]] 
     "contrastive_loss": (of(losses.contrastive_loss, "x", "y"), direct_contrastive),
     "triplet_loss": (of(losses.triplet_loss, "x", "y"), direct_triplet),
     "lossless_triplet_loss": (of(losses.lossless_triplet_loss, "x", "y"), direct_lossless),
+}
+
+
+PEERS: dict[str, tuple[str, Callable[[int, int], Callable[[Tensor, Tensor], Tensor]]]] = {  # the nearest of a library's
+    "dda_loss": ("pytorch-metric-learning's ProxyNCALoss", lambda classes, dim: ProxyNCALoss(classes, dim)),
+    "contrastive_loss": ("pytorch-metric-learning's ContrastiveLoss", lambda classes, dim: ContrastiveLoss()),
+    "triplet_loss": ("pytorch-metric-learning's TripletMarginLoss", lambda classes, dim: TripletMarginLoss()),
+    "n_plus_one_tuplet_loss": ("pytorch-metric-learning's NPairsLoss", lambda classes, dim: NPairsLoss()),
 }
 
 
