@@ -15,6 +15,7 @@ from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import SweepError
 from fercore.runs import RunResult, find_result, require_trainable
+from fercore.torchrun import require_one_process
 from fercore.train import train
 
 
@@ -30,9 +31,11 @@ def sweep(
         device, fresh: as in `train`.
 
     Raises:
+        ConfigError: torchrun started this process: a sweep starts its own.
         SweepError: runs failed; it names each with its reason, after all the others have finished and are stored.
         NotShipped: a run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
+    require_one_process("a sweep")
     configs = list(configs)
     wanted = list(dict.fromkeys(configs))
     results = {config: find_result(config, fresh=fresh) for config in wanted}
