@@ -42,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
     one = command("train", train_command, "train one run, or show its stored result")
     add_config_options(one)
     one.add_argument("--seed", default="0")
-    one.add_argument("--sync-batchnorm", action="store_true", help="under torchrun, on GPUs: normalize by the whole batch")
+    one.add_argument(
+        "--sync-batchnorm",
+        action="store_true",
+        help="under torchrun: normalize by the whole batch, not by each process's share",
+    )
     one.epilog = (
         "Several processes train one run together: `torchrun --nproc-per-node 2 -m fercore train ...`. Each takes its share "
         "of every batch (batch_size counts all of them); the first one writes and prints."

@@ -6,18 +6,21 @@ DistributedDataParallel make the gradient that of one process with the whole bat
 first process alone; what it read or decided, `on_first` hands to the others. With one process nothing here does anything.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import atexit
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce as sum_over_processes  # its gradient is summed too
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from fercore.errors import ConfigError, FercoreError
-from fercore.losses.centers import world_size
+from fercore.errors import FercoreError
+from fercore.losses.centers import all_reduce, world_size
 from fercore.torchrun import launched
 from fercore.torchrun import rank as rank_by_torchrun
 
@@ -34,18 +37,13 @@ def is_first() -> bool:
     return rank() == 0
 
 
-@contextmanager
-def process_group(device: str) -> Iterator[None]:
-    """Join torchrun's other processes: gloo for the CPU, nccl for tensors on GPUs. Nothing where they have met already."""
+def meet(device: str) -> None:
+    """Join torchrun's other processes, once and until the end: gloo for the CPU, nccl for tensors on GPUs."""
     if launched() == 1 or dist.is_initialized():
-        yield
         return
     on_gpu = device != "cpu" and torch.cuda.is_available()
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+    atexit.register(dist.destroy_process_group)
 
 
 # --- what the first process does for all --------------------------------------------------------------------------------
@@ -78,9 +76,7 @@ def any_process(here: bool) -> bool:
     """Whether it is so in any process: they leave a loop together, or wait for each other for ever."""
     if world_size() == 1:
         return here
-    votes = torch.tensor(int(here))
-    dist.all_reduce(votes)
-    return votes.item() > 0
+    return all_reduce(torch.tensor(int(here))).item() > 0
 
 
 # --- shares of a batch --------------------------------------------------------------------------------------------------
@@ -138,17 +134,32 @@ def average_gradients(network: nn.Module) -> nn.Module:
     return network if world_size() == 1 else DistributedDataParallel(network)
 
 
-def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
-    """`network` with SyncBatchNorm for every batch normalization; itself where there is one process.
+def share_statistics(network: nn.Module, device: torch.device) -> None:
+    """Let every batch normalization inside `network` see the whole batch: PyTorch's SyncBatchNorm, and ours on a CPU."""
+    if world_size() > 1 and device.type != "cpu":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    elif world_size() > 1:
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.__class__ = CpuSyncBatchNorm  # parameters, buffers and their names stay as they are
 
-    Raises:
-        ConfigError: PyTorch has none for this device.
-    """
-    if world_size() == 1:
-        return network
-    if device.type == "cpu":
-        raise ConfigError("--sync-batchnorm needs GPUs: PyTorch has no SyncBatchNorm for a CPU")
-    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+
+class CpuSyncBatchNorm(_BatchNorm):
+    """What nn.SyncBatchNorm does on GPUs; PyTorch has none for a CPU."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        dims, shape = [0, *range(2, input.ndim)], [1, -1, *[1] * (input.ndim - 2)]
+        count = all_reduce(torch.tensor(input.numel() / input.shape[1]))
+        mean = sum_over_processes(input.sum(dims)) / count
+        centered = input - mean.view(shape)
+        variance = sum_over_processes(centered.square().sum(dims)) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        return centered * (self.weight * (variance + self.eps).rsqrt()).view(shape) + self.bias.view(shape)
 
 
 def copy_buffers(network: nn.Module) -> None:

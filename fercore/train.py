@@ -32,8 +32,8 @@ from fercore.distributed import (
     first_before_others,
     gather,
     is_first,
+    meet,
     on_first,
-    process_group,
     share,
     share_statistics,
 )
@@ -80,22 +80,23 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_
         config: what to train.
         device: "auto" (cuda if there is one, else cpu), "cpu", "cuda" or "cuda:1". Under torchrun "cuda" is a GPU each.
         fresh: train again even where a finished run exists.
-        sync_batchnorm: under torchrun, batch normalization by the whole batch, on GPUs; else each process normalizes by
-            its share. One process does not know the difference.
+        sync_batchnorm: under torchrun, batch normalization by the whole batch; else each process normalizes by its share.
+            One process does not know the difference.
 
     Raises:
-        ConfigError: the device is not here, or cannot synchronize batch normalization.
+        ConfigError: this machine has no such device.
         DataError: the data set is missing or damaged.
         StoreError: the run store cannot be written.
         NotShipped: the run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
-    with process_group(device), ExitStack() as locked:
-        if result := on_first(lambda: find_result(config, fresh=fresh)):
-            return result
-        if not fresh:
-            require_trainable(config)
-        target = find_device(device)
-        data = first_before_others(lambda: load_data(config.data, **config.data_options))
+    meet(device)
+    if result := on_first(lambda: find_result(config, fresh=fresh)):
+        return result
+    if not fresh:
+        require_trainable(config)
+    target = find_device(device)
+    data = first_before_others(lambda: load_data(config.data, **config.data_options))
+    with ExitStack() as locked:
         on_first(lambda: take_lock(config, locked, forget=fresh))
         result = on_first(lambda: find_result(config, fresh=fresh))
         return result or fit(config, data.to(target), target, sync_batchnorm)
@@ -341,7 +342,7 @@ def evaluate(
     batches = (normalize(batch, data) for batch in images.split(size))
     outputs = [look(model, objective, batch) if objective else model(batch) for batch in batches]
     model.train()
-    return tuple(torch.cat(kind).float() for kind in zip(*outputs, strict=True))
+    return tuple(at_least_float32(torch.cat(kind)) for kind in zip(*outputs, strict=True))
 
 
 def evaluate_together(model: nn.Module, images: Tensor, *rest: Any) -> tuple[Tensor, ...]:
