@@ -7,15 +7,18 @@ import sys
 from typing import NoReturn
 
 from fercore.errors import FercoreError
+from fercore.torchrun import local_rank, rank, require_one_process
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command; an error that a user can mend is one line and exit code 1."""
     options = parser().parse_args(arguments)
     try:
+        if options.run is not train_command:
+            require_one_process("this command")
         sys.exit(options.run(options))
     except FercoreError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(1 if local_rank() else f"error: {error}")  # of torchrun's processes one says it
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
@@ -39,6 +42,15 @@ def parser() -> argparse.ArgumentParser:
     one = command("train", train_command, "train one run, or show its stored result")
     add_config_options(one)
     one.add_argument("--seed", default="0")
+    one.add_argument(
+        "--sync-batchnorm",
+        action="store_true",
+        help="under torchrun: normalize by the whole batch, not by each process's share",
+    )
+    one.epilog = (
+        "Several processes train one run together: `torchrun --nproc-per-node 2 -m fercore train ...`. Each takes its share "
+        "of every batch (batch_size counts all of them); the first one writes and prints."
+    )
     many = command("sweep", sweep_command, "train many runs, one process a core; finished ones are skipped")
     add_config_options(many)
     many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
@@ -104,7 +116,9 @@ def train_command(options: argparse.Namespace) -> None:
     from fercore.train import train
 
     config = make_config(options, ("seed", options.seed))
-    result = train(config, device=options.device, fresh=options.fresh)
+    result = train(config, device=options.device, fresh=options.fresh, sync_batchnorm=options.sync_batchnorm)
+    if rank() > 0:
+        return
     print(describe(result))
     if result.diverged:
         print("a diverged run is a result too; a lower lr or gamma, or normalization=released, may train (chapter 02)")

@@ -48,7 +48,7 @@ class RunConfig:
     val_fraction: float | None = None  # of these, how much is held out for validation
     width: float | None = None  # multiplies the network's channels; 1.0 is the published network
     epochs: int | None = None
-    batch_size: int | None = None
+    batch_size: int | None = None  # of all processes together
     lr: float | None = None  # the highest learning rate
     schedule: str | None = None  # "trapezoid": up for 10 % of the steps, hold, down to 0 in the last 30 %; "step": see lr_step
     lr_step: int | None = None  # "step" divides the rate by lr_decay every lr_step epochs

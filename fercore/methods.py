@@ -3,7 +3,8 @@
 A new loss is one file in fercore/losses, a class here where no class fits, and one row. An objective sees a training step
 whole (`Step`). It has, besides the joint loss, what moves without a gradient (`after_step`), weights for the embedding's
 dimensions where it has attention (`attend`), and batches of its own where the order of the images is a part of the method
-(`tuples`). Its parameters join the optimizer, and its state is saved and resumed with the network's.
+(`tuples`). Its parameters join the optimizer, and its state is saved and resumed with the network's. Where several processes
+train, each of them shows it the whole batch: it need not know that there are others, and nothing in it is reduced over them.
 
 On digits everything is as on faces, but smaller: the feature map that attention and heads read is LeNets++'s last one
 before it is flattened, 128 channels of 3 x 3 at width 1, and every embedding has two dimensions.
@@ -102,7 +103,8 @@ class Center(Softmax):
 
     def __init__(self, config: Any, num_classes: int, dim: int, features: tuple[int, int, int]) -> None:
         super().__init__(config, num_classes, dim, features)
-        self.class_centers = ClassCenters(num_classes, dim, alpha=config.alpha, init=config.center_init)
+        options = {"alpha": config.alpha, "init": config.center_init, "across_processes": False}
+        self.class_centers = ClassCenters(num_classes, dim, **options)
 
     @property
     def centers(self) -> Tensor:
@@ -197,7 +199,7 @@ class TC3L(Center):
         super().__init__(config, num_classes, dim, features)
         self.sampler = sampler
         if sampler == "ns":
-            self.record = MisclassificationRecord(num_classes, memory=config.memory)
+            self.record = MisclassificationRecord(num_classes, memory=config.memory, across_processes=False)
 
     def negatives(self, step: Step) -> Tensor:
         """n, [m, D], detached."""

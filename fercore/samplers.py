@@ -112,6 +112,8 @@ class MisclassificationRecord(nn.Module):
         memory: "running" counts from the start of the training. "batch" keeps the last batch alone, as the paper's "with
             that minibatch" can be read. "decay" fades what it has by `decay` at each update, so that S follows the network.
         decay: the factor of "decay"; 0.99 remembers about the last 100 batches.
+        across_processes: with torch.distributed, `update` adds up what all processes see, each of them a share. False
+            where each sees the whole batch, as `fercore.train` shows it.
 
     Attributes:
         matrix: S, [K, K], float32, zeros on the diagonal.
@@ -125,14 +127,16 @@ class MisclassificationRecord(nn.Module):
 
     matrix: Tensor
 
-    def __init__(self, num_classes: int, *, memory: str = "running", decay: float = 0.99) -> None:
+    def __init__(
+        self, num_classes: int, *, memory: str = "running", decay: float = 0.99, across_processes: bool = True
+    ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, got {num_classes}")
         check_choice("memory", memory, MEMORIES)
         if not 0 < decay < 1:
             raise ValueError(f"decay must lie between 0 and 1, got {decay}")
-        self.memory = memory
+        self.memory, self.across_processes = memory, across_processes
         self.keep = {"running": 1.0, "batch": 0.0, "decay": decay}[memory]
         self.register_buffer("matrix", torch.zeros(num_classes, num_classes))
 
@@ -151,7 +155,7 @@ class MisclassificationRecord(nn.Module):
         wrong = (predictions != labels).to(self.matrix)[:, None]
         with torch.autocast(self.matrix.device.type, enabled=False):
             counts = (true * wrong).T @ taken_for  # a matrix product sums in a fixed order
-        self.matrix.mul_(self.keep).add_(all_reduce(counts))
+        self.matrix.mul_(self.keep).add_(all_reduce(counts) if self.across_processes else counts)
 
     def extra_repr(self) -> str:
         return f"num_classes={len(self.matrix)}, memory={self.memory}"

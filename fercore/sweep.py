@@ -17,6 +17,7 @@ from fercore.data import load_data
 from fercore.errors import SweepError
 from fercore.executors import core_pool
 from fercore.runs import RunResult, find_result, require_trainable
+from fercore.torchrun import require_one_process
 from fercore.train import train
 
 LOOK_EVERY = 1.0  # seconds between two looks at what is finished
@@ -37,9 +38,11 @@ def sweep(
         device, fresh: as in `train`.
 
     Raises:
+        ConfigError: torchrun started this process: a sweep starts its own.
         SweepError: runs failed; it names each with its reason, after all the others have finished and are stored.
         NotShipped: a run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
+    require_one_process("a sweep")
     configs = list(configs)
     wanted = list(dict.fromkeys(configs))
     results = {config: find_result(config, fresh=fresh) for config in wanted}

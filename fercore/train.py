@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,21 @@ from fercore.config import RunConfig
 from fercore.data import Images, Splits, load_data
 from fercore.data.augment import augment, center_crop, normalize
 from fercore.data.store import StoredImages
+from fercore.distributed import (
+    any_process,
+    average_gradients,
+    copy_buffers,
+    first_before_others,
+    gather,
+    is_first,
+    meet,
+    on_first,
+    share,
+    share_statistics,
+)
 from fercore.errors import ConfigError, StoreError
-from fercore.losses.checks import nan_passes
+from fercore.losses.centers import world_size
+from fercore.losses.checks import at_least_float32, nan_passes
 from fercore.methods import Step, find_method
 from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
 from fercore.models.build import build_model, output_shapes
@@ -42,6 +56,7 @@ from fercore.runs import (
     run_lock,
     save_result,
 )
+from fercore.torchrun import launched, local_rank
 from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
@@ -53,63 +68,81 @@ SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after ever
 FLOAT16_MAX = 6e4
 
 
-def train(config: RunConfig, *, device: str = "auto", fresh: bool = False) -> RunResult:
+def train(config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_batchnorm: bool = False) -> RunResult:
     """The result of `config`: from a store if it was trained before, else by training it now.
 
     A killed training goes on from its last finished epoch, bit for bit on the same machine and thread count.
     Another process that trains the same run is waited for, and its result returned.
 
+    Under torchrun all processes call this together; each works on its share of every batch, and all return the result.
+
     Args:
         config: what to train.
-        device: "auto" (cuda if there is one, else cpu), "cpu", "cuda" or "cuda:1".
+        device: "auto" (cuda if there is one, else cpu), "cpu", "cuda" or "cuda:1". Under torchrun "cuda" is a GPU each.
         fresh: train again even where a finished run exists.
+        sync_batchnorm: under torchrun, batch normalization by the whole batch; else each process normalizes by its share.
+            One process does not know the difference.
 
     Raises:
+        ConfigError: this machine has no such device.
         DataError: the data set is missing or damaged.
         StoreError: the run store cannot be written.
         NotShipped: the run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
-    if result := find_result(config, fresh=fresh):
+    meet(device)
+    if result := on_first(lambda: find_result(config, fresh=fresh)):
         return result
     if not fresh:
         require_trainable(config)
     target = find_device(device)
-    data = load_data(config.data, **config.data_options)
+    data = first_before_others(lambda: load_data(config.data, **config.data_options))
+    with ExitStack() as locked:
+        on_first(lambda: take_lock(config, locked, forget=fresh))
+        result = on_first(lambda: find_result(config, fresh=fresh))
+        return result or fit(config, data.to(target), target, sync_batchnorm)
+
+
+def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
+    """Hold the run until `locked` ends, having waited for whoever trains it; `forget` what an earlier session left of it."""
     lock = run_lock(config)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print(f"waiting for another process that trains {config.id}", file=sys.stderr)
         lock.acquire()
-    with lock:
-        if fresh:
-            forget_checkpoint(config)
-        return find_result(config, fresh=fresh) or fit(config, data.to(target), target)
+    locked.callback(lock.release)
+    if forget:
+        forget_checkpoint(config)
 
 
 @nan_passes()
-def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
+def fit(config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: bool = False) -> RunResult:
     """The training loop; see `train`."""
-    folder = open_folder(config)
+    folder = on_first(lambda: open_folder(config))
     start = starting_weights(config, device)  # may train another run, and so comes before the seed
     seed_everything(config.seed)
     model = build_model(config, data.num_classes)
     if start:
-        load_weights(model, start)
+        first_before_others(lambda: load_weights(model, start))
     features, dim = output_shapes(model, config)
     model.to(device, memory_format=torch.channels_last)
     objective = find_method(config.method).objective(config, data.num_classes, dim, features).to(device)
-    weights = [*model.parameters(), *objective.parameters()]
+    training = Training(model, objective)
+    if sync_batchnorm:
+        share_statistics(training, device)
+    weights = list(training.parameters())
     optimizer = make_optimizer(config, weights)
     steps_per_epoch = len(make_batches(objective, config, 0, data.train))
     total_steps = steps_per_epoch * config.epochs
     snapshot = snapshot_positions(data.train.labels) if dim == 2 else None
     parts = {"model": model, "objective": objective, "optimizer": optimizer}
 
-    state = load_checkpoint(folder / "checkpoint.pt") or {"epochs": [], "snapshots": [], "best": None, "seconds": 0.0}
+    state = on_first(lambda: load_checkpoint(folder / "checkpoint.pt"))
+    state = state or {"epochs": [], "snapshots": [], "best": None, "seconds": 0.0}
     for name, part in parts.items():
         if name in state:
             part.load_state_dict(state[name])
+    training = average_gradients(training)
     started = time.perf_counter() - state["seconds"]
     status, radius = "finished", torch.tensor(math.nan)
     bar = progress_bar(config, total_steps, done=len(state["epochs"]) * steps_per_epoch)
@@ -117,17 +150,16 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
     for epoch in range(len(state["epochs"]), config.epochs):
         loss_sum = torch.zeros((), device=device)
         batches = make_batches(objective, config, epoch, data.train)
-        arriving = data.train.read_ahead(batch.positions for batch in batches)
+        arriving = data.train.read_ahead(batch.positions[share(len(batch.positions))] for batch in batches)
         for number, (batch, images) in enumerate(zip(batches, arriving, strict=True)):
             step = epoch * steps_per_epoch + number
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps_per_epoch)
-            images = normalize(training_views(config, images, step), data.mean, data.std)
-            with autocast(device):
-                outputs = look(model, objective, images)
+            own = share(len(batch.positions))  # of the batch; all of it where this process is alone
+            views = training_views(config, images, step, total=len(batch.positions), own=own)
             labels = data.train.labels[batch.positions.to(device)]
-            seen = make_step(outputs, labels, batch, progress=(step + 1) / total_steps)
-            loss = objective(seen)
+            inputs = normalize(views, data.mean, data.std)
+            loss, seen = training(inputs, labels, batch, (step + 1) / total_steps)
             optimizer.zero_grad()
             loss.backward()
             if config.clip_norm:
@@ -137,7 +169,7 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
 
             loss_sum += loss.detach()
             if number % GUARD_EVERY == 0:
-                if has_diverged(loss):
+                if any_process(has_diverged(loss)):
                     status = "diverged"
                     break
                 radius = seen.embeddings.detach().norm(dim=1).mean()
@@ -145,10 +177,11 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
         mean_loss = loss_sum / (number + 1)
         row = {"epoch": epoch + 1, "step": step + 1, "lr": optimizer.param_groups[0]["lr"]}
         row |= {"radius": finite_or_none(radius.item()), "loss": finite_or_none(mean_loss.item())}
-        if status == "diverged" or has_diverged(mean_loss):
+        if status == "diverged" or any_process(has_diverged(mean_loss)):
             status = "diverged"
             state["epochs"].append(row | {"seconds": time.perf_counter() - started})
             break
+        copy_buffers(model)
         row |= validate(model, objective, data, config)
         state["seconds"] = row["seconds"] = time.perf_counter() - started
         state["epochs"].append(row)
@@ -156,19 +189,21 @@ def fit(config: RunConfig, data: Splits, device: torch.device) -> RunResult:
             state["snapshots"].append(take_snapshot(model, objective, data, snapshot))
         if state["best"] is None or row["val_balanced_accuracy"] > state["best"]["val_balanced_accuracy"]:
             state["best"] = {"val_balanced_accuracy": row["val_balanced_accuracy"], "model": cpu_copy(model)}
-        save_checkpoint(folder / "checkpoint.pt", state | {name: part.state_dict() for name, part in parts.items()})
+        saved = state | {name: part.state_dict() for name, part in parts.items()}
+        on_first(lambda saved=saved: save_checkpoint(folder / "checkpoint.pt", saved))
         bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
     bar.close()
 
     test, arrays = {}, {}
     if status == "finished":
         test, arrays = test_once(model, state["best"]["model"], data, config, folder)
-        save_file(cpu_copy(objective), folder / "objective.safetensors")
+        on_first(lambda: save_file(cpu_copy(objective), folder / "objective.safetensors"))
         if snapshot is not None:
             arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
     provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)
-    result = save_result(RunResult(config, status, state["epochs"], test, provenance), arrays)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    provenance |= {"processes": world_size(), "sync_batchnorm": sync_batchnorm and world_size() > 1}
+    result = on_first(lambda: save_result(RunResult(config, status, state["epochs"], test, provenance), arrays))
+    on_first(lambda: (folder / "checkpoint.pt").unlink(missing_ok=True))
     return result
 
 
@@ -203,9 +238,24 @@ def look(model: nn.Module, objective: nn.Module, images: Tensor) -> tuple[Tensor
     return model.head(features) if attention is None else (*model.head(features), attention)
 
 
+class Training(nn.Module):
+    """A step as one module, as DistributedDataParallel wants it: the loss of a batch from this process's share of it."""
+
+    def __init__(self, model: nn.Module, objective: nn.Module) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, images: Tensor, labels: Tensor, batch: TupleBatch, progress: float) -> tuple[Tensor, Step]:
+        with autocast(images.device):
+            outputs = look(self.model, self.objective, images)
+        whole = [gather(at_least_float32(values), len(labels)) for values in outputs]
+        seen = make_step(whole, labels, batch, progress)
+        return self.objective(seen), seen
+
+
 def make_step(outputs: Sequence[Tensor], labels: Tensor, batch: TupleBatch, progress: float) -> Step:
     """What `look` saw, in float32 for the losses."""
-    embeddings, logits, *attention = (values.float() for values in outputs)
+    embeddings, logits, *attention = (at_least_float32(values) for values in outputs)
     return Step(embeddings, logits, labels, progress, attention[0] if attention else None, batch)
 
 
@@ -224,12 +274,18 @@ def epoch_batches(config: RunConfig, epoch: int, size: int) -> tuple[Tensor, ...
     return batches[:-1] if alone else batches
 
 
-def training_views(config: RunConfig, images: Tensor, step: int) -> Tensor:
-    """What the network sees of a batch at `step`: random views of faces, drawn from seed and step alone; digits as they are."""
+def training_views(
+    config: RunConfig, images: Tensor, step: int, *, total: int | None = None, own: slice = slice(None)
+) -> Tensor:
+    """What the network sees of a batch at `step`: random views of faces, drawn from seed and step alone; digits as they are.
+
+    Of a batch of `total` images, `images` may be the `own` ones alone: they are seen as they would be in the whole.
+    """
     if config.crop is None:
         return images
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + step)
-    return augment(images, config.augment, config.crop, erasing=config.erasing, generator=generator)
+    options = {"erasing": config.erasing, "generator": generator, "total": total, "own": own}
+    return augment(images, config.augment, config.crop, **options)
 
 
 def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
@@ -244,10 +300,10 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
     identities = RunConfig(method="softmax", data="simfer-id", **same)
     weights = local_folder(identities) / "best.safetensors"
-    if not weights.exists():
-        known = find_result(identities)  # a shipped result has no weights
+    if on_first(lambda: not weights.exists()):
+        known = on_first(lambda: find_result(identities))  # a shipped result has no weights
         train(identities, device=str(device), fresh=known is not None)
-    if not weights.exists():
+    if on_first(lambda: not weights.exists()):
         raise StoreError(f"{identities.id} left no weights to start from: it diverged; choose pretrained=none")
     return weights
 
@@ -263,22 +319,35 @@ def has_diverged(loss: Tensor) -> bool:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, images: Tensor | StoredImages, data: Splits, crop: int | None, objective: nn.Module | None = None
+    model: nn.Module,
+    images: Tensor | StoredImages,
+    data: Splits,
+    crop: int | None,
+    objective: nn.Module | None = None,
+    rows: slice = slice(None),
 ) -> tuple[Tensor, ...]:
-    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on their device.
+    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on the model's device.
 
-    With an objective that has attention, attention [N, D] is the third.
+    With an objective that has attention, attention [N, D] is the third. `rows` says which images, all if left out; they are
+    read a batch at a time.
     """
     device = next(model.parameters()).device
     size = max(1, min(EVAL_BATCH, EVAL_PIXELS // (crop or images.shape[-1]) ** 2))
+    first, last, _ = rows.indices(len(images))
     model.eval()
     outputs = []
-    for start in range(0, len(images), size):
-        batch = images[start : start + size].to(device)
+    for start in range(first, last, size):
+        batch = images[start : min(start + size, last)].to(device)
         views = normalize(batch if crop is None else center_crop(batch, crop), data.mean, data.std)
         outputs.append(look(model, objective, views) if objective else model(views))
     model.train()
-    return tuple(torch.cat(kind).float() for kind in zip(*outputs, strict=True))
+    return tuple(at_least_float32(torch.cat(kind)) for kind in zip(*outputs, strict=True))
+
+
+def evaluate_together(model: nn.Module, images: Tensor | StoredImages, *rest: Any) -> tuple[Tensor, ...]:
+    """`evaluate`, where each process takes its share of the images and all get all outputs."""
+    found = evaluate(model, images, *rest, rows=share(len(images)))
+    return tuple(gather(outputs, len(images)) for outputs in found)
 
 
 @torch.no_grad()
@@ -289,7 +358,7 @@ def validate(model: nn.Module, objective: nn.Module, data: Splits, config: RunCo
     """
     objective.eval()
     labels = data.val.labels
-    outputs = evaluate(model, data.val.images, data, config.crop, objective)
+    outputs = evaluate_together(model, data.val.images, data, config.crop, objective)
     batches = [TupleBatch(torch.arange(len(labels)), [])]
     if not objective.samplewise:
         batches = make_batches(objective, config, 0, data.val)
@@ -314,9 +383,10 @@ def test_once(
     test = {}
     last = cpu_copy(model)
     for name, weights in (("best", best), ("last", last)):
-        save_file(weights, folder / f"{name}.safetensors")
+        if is_first():
+            save_file(weights, folder / f"{name}.safetensors")
         model.load_state_dict(weights)
-        embeddings, logits = evaluate(model, data.test.images, data, config.crop)
+        embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
         predictions = logits.argmax(dim=1)
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
@@ -352,7 +422,7 @@ def snapshot_positions(labels: Tensor) -> Tensor:
 
 def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:
     """Where the snapshot images and the centers lie after an epoch; the plane is for digits, which are not cropped."""
-    embeddings, _ = evaluate(model, data.train.read(positions), data, crop=None)
+    embeddings, _ = evaluate_together(model, data.train.read(positions), data, None)
     snapshot = {"embeddings": embeddings.cpu()}
     if hasattr(objective, "centers"):
         snapshot["centers"] = objective.centers.cpu().clone()
@@ -397,6 +467,8 @@ def find_device(name: str) -> torch.device:
     """The torch device called `name`; ConfigError where the machine has none such."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and launched() > 1:
+        name = f"cuda:{local_rank()}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
@@ -408,7 +480,7 @@ def find_device(name: str) -> torch.device:
 
 def progress_bar(config: RunConfig, total: int, done: int) -> tqdm:
     """One line on stderr with the time left; a log file gets a line every ten seconds instead."""
-    quiet = os.environ.get("FERCORE_PROGRESS") == "0"
+    quiet = os.environ.get("FERCORE_PROGRESS") == "0" or not is_first()
     every = 0.5 if sys.stderr.isatty() else 10
     label = f"{config.method} seed {config.seed} ({config.profile})"
     layout = "{desc}: {percentage:3.0f} % of {total_fmt} steps, {elapsed} done, {remaining} left{postfix}"

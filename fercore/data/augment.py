@@ -23,7 +23,16 @@ ERASED_AREA = (0.02, 0.2)  # of the crop; the largest box, .2 of the area at asp
 ERASED_ASPECT = (0.3, 3.3)  # height over width
 
 
-def augment(images: Tensor, recipe: str, crop: int, *, erasing: float, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    recipe: str,
+    crop: int,
+    *,
+    erasing: float,
+    generator: torch.Generator,
+    total: int | None = None,
+    own: slice = slice(None),
+) -> Tensor:
     """One random view of each image.
 
     "none" is the center crop; "flip" mirrors it half of the time. "five-crop" takes one of the four corners and the center
@@ -36,6 +45,8 @@ def augment(images: Tensor, recipe: str, crop: int, *, erasing: float, generator
         crop: the side of the views, at most H and W.
         erasing: the probability that a box of a view is erased; see `erase`.
         generator: a CPU generator, the only source of randomness. Views do not change with `erasing`.
+        total, own: where the images are those `own` ones of a batch of `total`: they get the views that they would get in
+            the whole batch, so that these do not depend on how it is divided among processes.
 
     Returns:
         [m, C, crop, crop] uint8 on the images' device. For "none" without erasing it is a part of `images`, not a copy.
@@ -49,8 +60,8 @@ def augment(images: Tensor, recipe: str, crop: int, *, erasing: float, generator
     if not 0 <= erasing <= 1:
         raise ConfigError(f"erasing is a probability, from 0 to 1, got {erasing}")
     check_images(images, crop)
-    views = draw_views(images, recipe, crop, generator)
-    return erase(views, erasing, generator) if erasing else views
+    views = draw_views(images, recipe, crop, generator, len(images) if total is None else total, own)
+    return erase(views, erasing, generator, total, own) if erasing else views
 
 
 def center_crop(images: Tensor, crop: int) -> Tensor:
@@ -73,32 +84,33 @@ def check_images(images: Tensor, crop: int) -> None:
         raise ConfigError(f"crop must be from 1 to the images' side, {min(height, width)}, got {crop}")
 
 
-def draw_views(images: Tensor, recipe: str, crop: int, generator: torch.Generator) -> Tensor:
+def draw_views(images: Tensor, recipe: str, crop: int, generator: torch.Generator, total: int, own: slice) -> Tensor:
     if recipe == "none":
         return center_crop(images, crop)
     if recipe == "multi-scale":
-        return scaled_crops(images, crop, generator)
-    count, _, height, width = images.shape
+        return scaled_crops(images, crop, generator, total, own)
+    height, width = images.shape[2:]
     room = torch.tensor([[height - crop], [width - crop]])
     if recipe == "random-crop":
-        top, left = draw_below(room.expand(2, count) + 1, generator)
+        places = draw_below(room.expand(2, total) + 1, generator)
     elif recipe == "five-crop":
         middle = room // 2
-        places = torch.cat([room * torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]]), middle], dim=1)
-        top, left = places[:, torch.randint(5, (count,), generator=generator)]
+        five = torch.cat([room * torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]]), middle], dim=1)
+        places = five[:, torch.randint(5, (total,), generator=generator)]
     else:
-        top, left = (room // 2).expand(2, count)
-    return cut(images, top, left, draw_flips(count, generator), crop)
+        places = (room // 2).expand(2, total)
+    top, left = places[:, own]
+    return cut(images, top, left, draw_flips(total, generator)[own], crop)
 
 
-def scaled_crops(images: Tensor, crop: int, generator: torch.Generator) -> Tensor:
+def scaled_crops(images: Tensor, crop: int, generator: torch.Generator, total: int, own: slice) -> Tensor:
     """Boxes of random side and position, resized to the crop (bilinear, antialiased, as Pillow does)."""
     count, channels, height, width = images.shape
     sides = torch.tensor([max(1, round(fraction * min(height, width))) for fraction in BOX_SIDES])
-    chosen = torch.randint(len(sides), (count,), generator=generator)
+    chosen = torch.randint(len(sides), (total,), generator=generator)
     room = torch.tensor([[height], [width]]) - sides[chosen]
-    top, left = draw_below(room + 1, generator)
-    flip = draw_flips(count, generator)
+    top, left = draw_below(room + 1, generator)[:, own]
+    chosen, flip = chosen[own], draw_flips(total, generator)[own]
     views = images.new_empty(count, channels, crop, crop)
     for number, side in enumerate(sides.tolist()):
         members = (chosen == number).nonzero()[:, 0]
@@ -159,23 +171,28 @@ def cut_by_index(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: 
     return pixels.view(count, channels, side, side)
 
 
-def erase(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def erase(
+    images: Tensor, probability: float, generator: torch.Generator, total: int | None = None, own: slice = slice(None)
+) -> Tensor:
     """Random erasing (Zhong et al. 2020, algorithm 1) of images [m, C, H, W] uint8; the argument is left as it was.
+
+    `total` and `own` are as in `augment`.
 
     Three things differ from the paper. The box is filled with the mean color of its own image, not with noise: it lies near
     zero after the normalization, and a byte cannot hold zero itself. Its area is at most a fifth of the image, not .4: more
     would hide mouth or eyes whole. The logarithm of its aspect is uniform, so that tall and wide are equally frequent.
     """
-    count, _, height, width = images.shape
-    uniform = torch.rand(3, count, generator=generator, dtype=torch.float64)
+    height, width = images.shape[2:]
+    total = len(images) if total is None else total
+    uniform = torch.rand(3, total, generator=generator, dtype=torch.float64)
     area = between(*ERASED_AREA, uniform[1]) * height * width
     aspect = between(*torch.tensor(ERASED_ASPECT).log().tolist(), uniform[2]).exp()
     sides = torch.stack([area * aspect, area / aspect]).sqrt().round().long().clamp(min=1)
     sides = sides.minimum(torch.tensor([[height], [width]]))  # an image far from square would not hold the longest
     starts = draw_below(torch.tensor([[height], [width]]) - sides + 1, generator)
 
-    chosen = (uniform[0] < probability).nonzero()[:, 0]
-    corners = torch.cat([starts, starts + sides])[:, chosen].to(images.device, non_blocking=True)
+    chosen = (uniform[0, own] < probability).nonzero()[:, 0]
+    corners = torch.cat([starts, starts + sides])[:, own][:, chosen].to(images.device, non_blocking=True)
     top, left, bottom, right = corners[:, :, None, None, None]
     chosen = chosen.to(images.device, non_blocking=True)
     rows = torch.arange(height, device=images.device)[:, None]

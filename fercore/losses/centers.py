@@ -22,6 +22,8 @@ class ClassCenters(nn.Module):
         init: "he" draws from N(0, 2/D), He et al.'s rule for a [K, D] tensor with fan-in D. "released" draws from
             N(0, 2/K): the authors' DDA code calls the initializer on the transposed tensor. The text of the thesis
             says "randomly initialized according to the He method" and not which.
+        across_processes: with torch.distributed, `update` adds up what all processes see, each of them a share. False
+            where each sees the whole batch, as `fercore.train` shows it.
 
     Attributes:
         centers: c, [K, D], float32.
@@ -35,12 +37,14 @@ class ClassCenters(nn.Module):
 
     centers: Tensor
 
-    def __init__(self, num_classes: int, dim: int, *, alpha: float = 0.5, init: str = "he") -> None:
+    def __init__(
+        self, num_classes: int, dim: int, *, alpha: float = 0.5, init: str = "he", across_processes: bool = True
+    ) -> None:
         super().__init__()
         if num_classes < 1 or dim < 1:
             raise ValueError(f"num_classes and dim must be at least 1, got {num_classes} and {dim}")
         check_choice("init", init, INITS)
-        self.alpha = alpha
+        self.alpha, self.across_processes = alpha, across_processes
         fan_in = dim if init == "he" else num_classes
         self.register_buffer("centers", torch.randn(num_classes, dim) * math.sqrt(2 / fan_in))
 
@@ -62,16 +66,24 @@ class ClassCenters(nn.Module):
         With torch.distributed initialized, class sums and counts are those of all processes together (and `gradient`
         their mean), so that N processes with batch b move the centers as one with batch N*b does.
         """
-        step = center_step(embeddings, labels, self.centers, attention)
+        step = center_step(embeddings, labels, self.centers, attention, across_processes=self.across_processes)
         if gradient is not None:
-            step = step + (all_reduce(gradient.to(step)) / world_size())
+            gradient = gradient.to(step)
+            step = step + (all_reduce(gradient) / world_size() if self.across_processes else gradient)
         self.centers -= self.alpha * step
 
     def extra_repr(self) -> str:
         return f"num_classes={len(self.centers)}, dim={self.centers.shape[1]}, alpha={self.alpha}"
 
 
-def center_step(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: Tensor | None = None) -> Tensor:
+def center_step(
+    embeddings: Tensor,
+    labels: Tensor,
+    centers: Tensor,
+    attention: Tensor | None = None,
+    *,
+    across_processes: bool = True,
+) -> Tensor:
     r"""The averaged pull of a batch on each center (Wen et al. 2016; thesis, equations 3.10 and 4.14).
 
     .. math:: \Delta c_k = \frac{\sum_{i: y_i = k} a_i \odot (c_k - x_i)}{1 + n_k}
@@ -81,6 +93,7 @@ def center_step(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: 
         labels: y, [m], integers in 0..K-1.
         centers: c, [K, D].
         attention: a, [m, D], or None for 1.
+        across_processes: the sums are those of all processes, where torch.distributed is initialized.
 
     Returns:
         delta, [K, D]; exactly 0 for a class that is absent from the batch.
@@ -97,7 +110,9 @@ def center_step(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: 
     with torch.autocast(x.device.type, enabled=False):
         pulls = (member.T @ a) * centers - member.T @ (a * x)
     counts = member.sum(dim=0)
-    return all_reduce(pulls) / (1 + all_reduce(counts))[:, None]
+    if across_processes:
+        pulls, counts = all_reduce(pulls), all_reduce(counts)
+    return pulls / (1 + counts)[:, None]
 
 
 def world_size() -> int:

@@ -22,8 +22,9 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
         labels: y, [m], integers in 0..K-1.
         centers: c, [K, D].
         normalization: "paper" divides the sum by 2m as printed; "released" by 2m^2, as the authors' code does
-            (the mean of `nll_loss`, divided by m once more). There m is the batch of one process: under
-            torch.distributed this form, unlike the printed one, depends on how a batch is divided.
+            (the mean of `nll_loss`, divided by m once more). There m is the batch of one process: in a
+            loop where each process sees a share, this form, unlike the printed one, depends on how a batch is divided
+            (`fercore.train` shows every process the whole batch).
 
     Returns:
         The scalar loss; 0 when there is one class.
