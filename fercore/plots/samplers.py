@@ -156,11 +156,11 @@ def plot_negatives(
         for end, color in ((own, PULL), (negative, PUSH)):
             axes.plot(*np.stack([sample, end]).T, color=color, linewidth=1.2, linestyle=":", zorder=3)
         for force, color in ((panel["pull"], PULL), (panel["push"], PUSH)):
-            arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 2.2, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", sample + scale * force, sample, arrowprops=arrow, zorder=7)
+            exact = {"angles": "xy", "scale_units": "xy", "scale": 1}
+            axes.quiver(*sample, *(scale * force), color=color, width=0.008, zorder=7, **exact)
         axes.scatter(*sample, marker="*", s=110, color="black", zorder=5)
         if not len(hits):
-            mark(axes, negative, "nobody", PUSH, marker="D")
+            mark(axes, negative, "nobody", PUSH, marker="D", below=True)
         axes.set(title=panel["title"], aspect="equal")
     return figure
 
@@ -194,7 +194,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 def mark(axes: Axes, place: np.ndarray, name: str, color: str, *, marker: str = "o", below: bool = False) -> None:
     """A point with its name above or below it, on any ground."""
-    axes.scatter(*place, s=70, marker=marker, facecolor="white", edgecolor=color, linewidths=2.2, zorder=6)
+    axes.scatter(*place, s=70, marker=marker, facecolor="white", edgecolor=color, linewidths=2.2, zorder=6, clip_on=False)
     axes.annotate(
         name, place, xytext=(0, -9 if below else 9), textcoords="offset points", ha="center", va="top" if below else "bottom",
         color=color, fontweight="bold", path_effects=HALO, zorder=7, annotation_clip=False,
