@@ -139,6 +139,21 @@ def leaderboard(profile: str) -> Experiment:
     }
 
 
+ANATOMY = {
+    "AMTC3L, MS-NSS": dict(method="amtc3l-ms"),
+    "AMTC3L, NS-NSS": dict(method="amtc3l-ns"),
+    "AMTC3L, MM-NSS": dict(method="amtc3l-mm"),
+    "AMTC3L, MM-NSS, margin attached": dict(method="amtc3l-mm", margin_grad="attached"),
+    "TC3L, MM-NSS": dict(method="tc3l-mm"),
+    "TC3L, MM-NSS, logarithms": dict(method="tc3l-mm", form="log"),
+}
+
+
+def amtc3l_anatomy(profile: str) -> Experiment:
+    """The three samplers and three other readings of the loss, one seed each, on digits: their box can be drawn."""
+    return {label: seeds_of(profile, 1, **values) for label, values in ANATOMY.items()}
+
+
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "chapter_1": chapter_1,
@@ -151,5 +166,6 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "attention_collapse": attention_collapse,
     "tuning": tuning,
     "leaderboard": leaderboard,
+    "amtc3l_anatomy": amtc3l_anatomy,
 }
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}  # named as in paper.csv

@@ -3,19 +3,33 @@
 from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
+from fercore.plots.samplers import (
+    plot_chimera_shares,
+    plot_chimera_steps,
+    plot_curves,
+    plot_landscapes,
+    plot_negatives,
+    plot_sigmoid_box,
+)
 from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
+    "plot_chimera_shares",
+    "plot_chimera_steps",
     "plot_class_counts",
     "plot_confusion",
+    "plot_curves",
     "plot_embedding",
     "plot_embedding_grid",
     "plot_faces",
+    "plot_landscapes",
+    "plot_negatives",
     "plot_probes",
     "plot_rate_map",
     "plot_recall_against_size",
     "plot_seeds",
+    "plot_sigmoid_box",
     "plot_training",
     "save_figure",
     "use_style",
