@@ -84,6 +84,6 @@ def test_a_compiled_step_trains_the_same(tiny, tmp_path, monkeypatch):
 
 def test_a_step_in_bfloat16_trains(tiny, monkeypatch):
     monkeypatch.setattr(loop, "autocast", lambda device: torch.autocast("cpu", torch.bfloat16))
-    result = train(tiny(method="dda", gamma=0.1))
+    result = train(tiny(method="dda", gamma=0.1, epochs=2))
     assert result.status == "finished"
     assert result.epochs[-1]["loss"] < result.epochs[0]["loss"]
