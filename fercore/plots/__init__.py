@@ -3,15 +3,21 @@
 from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
+from fercore.plots.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
 from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
+    "plot_best_of",
+    "plot_best_so_far",
+    "plot_chance_curve",
     "plot_class_counts",
     "plot_confusion",
     "plot_embedding",
     "plot_embedding_grid",
     "plot_faces",
+    "plot_gains",
+    "plot_needed",
     "plot_probes",
     "plot_rate_map",
     "plot_recall_against_size",
