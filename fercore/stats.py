@@ -137,22 +137,21 @@ def needed_images(gain: float, disagreement: float, power: float = POWER) -> int
     return math.ceil((chance * math.sqrt(disagreement) + missed * math.sqrt(disagreement - gain**2)) ** 2 / gain**2)
 
 
-def needed_seeds(gain: float, std: float, power: float = POWER, most: int = 10_000) -> int:
+def needed_seeds(gain: float, std: float, power: float = POWER) -> int:
     """Trainings of each of two methods with which a two-sample t-test at 5 % notices a true gain with probability `power`.
 
     Args:
-        gain: difference of the methods' mean accuracies, in any unit.
-        std: standard deviation over seeds, the same for both, in that unit.
-        most: where to give up.
-
-    Raises:
-        ValueError: the gain is 0, or more than `most` trainings are needed.
+        gain: difference of the methods' mean accuracies, in any unit; not 0.
+        std: standard deviation over seeds, the same for both, in that unit; above 0.
     """
-    for n in range(2, most + 1):
-        freedom, shift = 2 * (n - 1), abs(gain) / std * math.sqrt(n / 2)
-        if stats.nct.sf(stats.t.ppf(0.975, freedom), freedom, shift) >= power:
-            return n
-    raise ValueError(f"a gain of {gain} with a spread of {std} needs more than {most} trainings")
+    if not (gain and std > 0):
+        raise ValueError(f"expected a gain other than 0 and a spread above 0, got {gain} and {std}")
+    effect = abs(gain) / std
+    known_spread = 2 * ((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2  # a spread to be estimated needs more
+    n = max(2, math.floor(known_spread))
+    while stats.nct.sf(stats.t.ppf(0.975, 2 * n - 2), 2 * n - 2, effect * math.sqrt(n / 2)) < power:
+        n += 1
+    return n
 
 
 def expected_best(choices: int) -> float:

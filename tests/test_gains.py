@@ -106,7 +106,8 @@ def test_impossible_questions_are_refused():
         (disagreement_bounds, (7, 1, 6), r"lie in 0\.\.total"),
         (needed_images, (0.0, 0.1), "gain <= disagreement"),
         (needed_images, (0.2, 0.1), "gain <= disagreement"),
-        (needed_seeds, (0.0, 1.0, 0.8, 50), "more than 50"),
+        (needed_seeds, (0.0, 1.0), "other than 0"),
+        (needed_seeds, (1.0, 0.0), "spread above 0"),
         (overlap, ([True, True], [True, True]), "no overlap"),
     ]
     for function, arguments, message in refused:

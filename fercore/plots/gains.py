@@ -18,6 +18,7 @@ def plot_gains(
     verdicts: Sequence[str],
     *,
     title: str = "",
+    legend: bool = False,
 ) -> None:
     """One line a gain: a dot, on the bar of gains that chance alone makes often enough.
 
@@ -29,6 +30,7 @@ def plot_gains(
             with independent errors (light bar).
         verdicts: [G], of `VERDICT_STYLES`: marker and color.
         title: the axes' title.
+        legend: explain the markers at the lower right.
     """
     lines = -np.arange(len(names))
     axes.barh(lines, independent, height=0.72, color="0.91")
@@ -40,6 +42,10 @@ def plot_gains(
     axes.set_yticklabels(names, fontsize=7.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+    if legend:
+        for verdict, (marker, color) in VERDICT_STYLES.items():
+            axes.plot([], [], marker, color=color, label=verdict)
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
 
 
 def plot_chance_curve(
@@ -55,11 +61,12 @@ def plot_chance_curve(
     """
     axes.plot(disagreements, chances, color="0.4")
     axes.axhline(0.05, color="0.75", linestyle="--", linewidth=1)
-    axes.text(max(disagreements), 0.055, "1 in 20", ha="right", va="bottom", color="0.5", fontsize=8)
+    axes.text(0.01 * max(disagreements), 0.05, "1 in 20", va="bottom", color="0.5", fontsize=8)
     for (label, (x, y)), color in zip(marks.items(), LINE_COLORS, strict=False):
         axes.plot(x, y, "o", color=color)
-        axes.annotate(label, (x, y), xytext=(-4, 8), textcoords="offset points", color=color, ha="right", fontsize=8)
+        axes.annotate(label, (x, y), xytext=(7, -7), textcoords="offset points", color=color, va="center", fontsize=8)
     axes.set(xlabel="images that exactly one of the two gets right", ylabel="chance of a gain as large")
+    axes.set(xlim=(0, 1.2 * max(disagreements)), ylim=(-0.12 * max(chances), None))  # room for the labels
 
 
 def plot_needed(
@@ -85,6 +92,7 @@ def plot_needed(
     ticks = [tick for tick in (0.2, 0.3, 0.5, 1, 2, 3, 4) if gains[0] <= tick <= gains[-1]]
     axes.set(xscale="log", yscale="log", xlabel="true gain in points of accuracy", ylabel=ylabel)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
 
 
