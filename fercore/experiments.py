@@ -126,8 +126,10 @@ def attention_collapse(profile: str) -> Experiment:
 
 
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.tuning); one row a method, one config a trial."""
-    return {method: trials(method, profile) for method in METHODS}
+    """The trials of every method (fercore.tuning), a row each."""
+    return {
+        f"{method}, trial {number}": [trial] for method in METHODS for number, trial in enumerate(trials(method, profile), 1)
+    }
 
 
 def leaderboard(profile: str) -> Experiment:
