@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fercore.plots.style import class_colors
+from fercore.stats import Estimate
 
 DIVERGED = "✗"
 
@@ -67,6 +68,53 @@ def plot_seeds(axes: Axes, values: Mapping[str, Mapping[int, float]], *, title: 
     axes.set(title=title, xlim=(-0.4, len(values) - 0.4), xticks=range(len(values)))
     axes.set_xticklabels(list(values))
     axes.grid(axis="y", color="0.9")
+
+
+def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *, title: str, unit: str = "points") -> None:
+    """Differences with their 95 % intervals around a line at zero: an interval that reaches across it tells nothing.
+
+    Args:
+        axes: where to draw.
+        series: {name: {setting: difference}}, one color a name; one without any run is left out, one of a single run has no
+            interval.
+        title: the axes' title.
+        unit: of the differences.
+    """
+    settings = list(dict.fromkeys(setting for differences in series.values() for setting in differences))
+    offsets = 0.24 * (np.arange(len(series)) - (len(series) - 1) / 2)
+    for (name, differences), color, offset in zip(series.items(), class_colors(len(series)), offsets, strict=True):
+        known = [(settings.index(setting), value) for setting, value in differences.items() if value.n]
+        for place, value in known:
+            if value.n > 1:
+                axes.plot([place + offset] * 2, [value.low, value.high], color=color, linewidth=2, alpha=0.5)
+        places, means = [place + offset for place, _ in known], [value.mean for _, value in known]
+        axes.plot(places, means, "o", color=color, label=name, markersize=6)
+    axes.axhline(0, color="black", linewidth=1)
+    axes.set(title=title, ylabel=unit, xticks=range(len(settings)), xlim=(-0.6, len(settings) - 0.4))
+    axes.set_xticklabels(settings)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(axis="y", color="0.9")
+    if len(series) > 1:
+        axes.legend(frameon=False)
+
+
+def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[bool]]], *, title: str, xlabel: str) -> None:
+    """Which settings trained (circles) and which did not (crosses), one line a set, on a logarithmic axis.
+
+    Args:
+        axes: where to draw.
+        rows: {name: (values, lost)}, both of one length; the first on top.
+        title, xlabel: the axes' texts.
+    """
+    for place, (values, lost) in enumerate(rows.values()):
+        values, lost = np.asarray(values, dtype=float), np.asarray(lost, dtype=bool)
+        color = class_colors(1)[0]
+        axes.plot(values[~lost], [place - 0.12] * np.sum(~lost), "o", color=color, markerfacecolor="none", markersize=7)
+        axes.plot(values[lost], [place + 0.12] * np.sum(lost), "x", color="#D55E00", markersize=7, markeredgewidth=2)
+    axes.set(title=title, xlabel=xlabel, xscale="log", yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticklabels(list(rows))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="0.9")
 
 
 def plot_rate_map(
