@@ -47,13 +47,16 @@ def test_differences_of_two_series_share_their_settings_and_leave_out_what_has_n
     plot_differences(axes, series, title="t")
     first, second = [line for line in axes.lines if line.get_marker() == "o"]
     assert (list(first.get_ydata()), list(second.get_ydata())) == ([1.0], [2.0])
-    assert first.get_xdata()[0] < 0 and second.get_xdata()[0] > 1, "side by side, around their setting"
+    assert first.get_xdata()[0] < 0 < 1 < second.get_xdata()[0], "side by side, around their setting"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
 
 
-def test_fates_part_what_trained_from_what_did_not(axes):
-    plot_fates(axes, {"digits": ([1e-4, 1e-3], [False, True]), "faces": ([1e-2], [False])}, title="t", xlabel="x")
-    drawn = [(line.get_marker(), list(line.get_xdata())) for line in axes.lines]
-    assert drawn == [("o", [1e-4]), ("x", [1e-3]), ("o", [1e-2]), ("x", [])]
+def test_fates_are_told_apart_by_their_marks(axes):
+    rows = {"digits": ([1e-4, 1e-3], ["trained", "lost"]), "faces": ([1e-2], ["fell behind"])}
+    plot_fates(axes, rows, title="t", xlabel="x")
+    drawn = [(line.get_marker(), list(line.get_xdata())) for line in axes.lines if len(line.get_xdata())]
+    assert drawn == [("o", [1e-4]), ("x", [1e-3]), ("^", [1e-2])]
+    assert [round(line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata())] == [0, 0, 1]
     assert axes.get_xscale() == "log"
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first on top"
+    assert len([line for line in axes.lines if not line.get_label().startswith("_")]) == 3, "each mark once in a legend"

@@ -12,6 +12,11 @@ from fercore.plots.style import class_colors
 from fercore.stats import Estimate
 
 DIVERGED = "✗"
+FATE_MARKS = {
+    "trained": dict(marker="o", color="#0072B2", markerfacecolor="none", markersize=7),
+    "fell behind": dict(marker="^", color="#E69F00", markersize=7),
+    "lost": dict(marker="x", color="#D55E00", markersize=7, markeredgewidth=2),
+}
 
 
 def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[str], *, title: str = "") -> None:
@@ -98,19 +103,19 @@ def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *
         axes.legend(frameon=False)
 
 
-def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[bool]]], *, title: str, xlabel: str) -> None:
-    """Which settings trained (circles) and which did not (crosses), one line a set, on a logarithmic axis.
+def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[str]]], *, title: str, xlabel: str) -> None:
+    """Which settings trained, fell behind or were lost, one line a set, on a logarithmic axis.
 
     Args:
         axes: where to draw.
-        rows: {name: (values, lost)}, both of one length; the first on top.
+        rows: {name: (values, fates)}, both of one length, each fate a key of `FATE_MARKS`; the first row on top.
         title, xlabel: the axes' texts.
     """
-    for place, (values, lost) in enumerate(rows.values()):
-        values, lost = np.asarray(values, dtype=float), np.asarray(lost, dtype=bool)
-        color = class_colors(1)[0]
-        axes.plot(values[~lost], [place - 0.12] * np.sum(~lost), "o", color=color, markerfacecolor="none", markersize=7)
-        axes.plot(values[lost], [place + 0.12] * np.sum(lost), "x", color="#D55E00", markersize=7, markeredgewidth=2)
+    for place, (values, fates) in enumerate(rows.values()):
+        for lane, (fate, style) in enumerate(FATE_MARKS.items(), start=-1):
+            chosen = [value for value, one in zip(values, fates, strict=True) if one == fate]
+            label = fate if place == 0 else "_"  # once in the legend
+            axes.plot(chosen, [place + 0.2 * lane] * len(chosen), linestyle="none", label=label, **style)
     axes.set(title=title, xlabel=xlabel, xscale="log", yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
     axes.set_yticklabels(list(rows))
     axes.tick_params(axis="y", length=0)
