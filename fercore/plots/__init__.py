@@ -1,8 +1,8 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
-from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
+from fercore.plots.curves import plot_class_counts, plot_differences, plot_fates, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
-from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
+from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
 from fercore.plots.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
 from fercore.plots.samplers import (
     plot_chimera_shares,
@@ -23,10 +23,13 @@ __all__ = [
     "plot_chimera_steps",
     "plot_class_counts",
     "plot_confusion",
+    "plot_confusion_difference",
     "plot_curves",
+    "plot_differences",
     "plot_embedding",
     "plot_embedding_grid",
     "plot_faces",
+    "plot_fates",
     "plot_gains",
     "plot_landscapes",
     "plot_needed",
