@@ -217,7 +217,14 @@ def test_every_hyperparameter_changes_what_is_trained(method):
     """A name in a row that nothing reads would be a knob of air."""
     others = {"center_init": "released", "normalization": "released", "center_step": "wen", "form": "log"}
     others |= {"dim_reduction": "sum", "margin_grad": "attached", "gate": "hard", "memory": "batch", "lengths": "free"}
-    others |= {"softmax_of": "queries", "neighbors": 1, "gamma_warmup": 1.0, "positives": 1, "negatives": 1}
+    others |= {
+        "attention_from": "constant",
+        "softmax_of": "queries",
+        "neighbors": 1,
+        "gamma_warmup": 1.0,
+        "positives": 1,
+        "negatives": 1,
+    }
     plain = trace(method)
     for name, value in METHODS[method].hyperparameters.items():
         change = others.get(name, value + 1 if isinstance(value, int) else value)
@@ -266,6 +273,71 @@ def test_the_centers_of_dacl_follow_4_14():
         members = [i for i in range(M) if Y[i] == k]
         expected[k] -= 0.5 * sum(step.attention[i] * (C[k] - X[i]) for i in members).detach() / (1 + len(members))
     torch.testing.assert_close(objective.centers, expected)
+
+
+def ablated(source: str, progress: float, seed: int = 0) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Of DACL without its own attention: the loss beside softmax, the centers after a step, the network's attention."""
+    torch.manual_seed(0)
+    config = RunConfig(method="dacl", lambda_c=1, attention_from=source, seed=seed)
+    objective = find_method("dacl").objective(config, K, D, MAP).double()
+    objective.centers.copy_(C)
+    step = Step(X, LOGITS, Y, progress, objective.attend(FEATURES))
+    loss = objective(step).item() - entropy()
+    objective.after_step(step)
+    return loss, objective.centers.clone(), step.attention
+
+
+def by_loops(a: torch.Tensor) -> tuple[float, torch.Tensor]:
+    """The loss and the centers that the weights a give."""
+    loss = sum(a[i, j] * (X[i, j] - C[Y[i], j]) ** 2 for i in range(M) for j in range(D)).item() / (2 * M)
+    centers = C.clone()
+    for k in range(K):
+        members = [i for i in range(M) if Y[i] == k]
+        centers[k] -= 0.5 * sum(a[i] * (C[k] - X[i]) for i in members) / (1 + len(members))
+    return loss, centers
+
+
+def test_constant_attention_is_center_loss_with_half_of_both_steps():
+    loss, centers, network = ablated("constant", 0.5)
+    expected = by_loops(torch.full((M, D), 0.5))
+    assert network is None
+    assert loss == pytest.approx(expected[0], rel=1e-9)
+    torch.testing.assert_close(centers, expected[1])
+    half = find_method("center").objective(RunConfig(method="center", lambda_c=0.5, alpha=0.25), K, D, MAP).double()
+    half.centers.copy_(C)
+    step = Step(X, LOGITS, Y)
+    assert half(step).item() - entropy() == pytest.approx(loss, rel=1e-9)
+    half.after_step(step)
+    torch.testing.assert_close(half.centers, centers)
+
+
+def test_shuffled_attention_is_the_next_images():
+    loss, centers, network = ablated("shuffled", 0.5)
+    expected = by_loops(torch.stack([network[i - 1] for i in range(M)]).detach())
+    assert loss == pytest.approx(expected[0], rel=1e-9)
+    torch.testing.assert_close(centers, expected[1])
+    assert loss != pytest.approx(by_loops(network.detach())[0], rel=1e-6)
+
+
+def test_noise_is_of_the_seed_and_the_step_alone():
+    loss, centers, network = ablated("noise", 0.5)
+    torch.manual_seed(7)
+    torch.testing.assert_close(ablated("noise", 0.5)[1], centers, rtol=0, atol=0)
+    assert network is None
+    assert len({loss, ablated("noise", 0.5 + 1e-5)[0], ablated("noise", 0.5, seed=1)[0]}) == 3
+    whole = find_method("dacl").objective(RunConfig(method="dacl", attention_from="noise"), K, 400, MAP)
+    a = whole.weights(Step(torch.zeros(M, 400), LOGITS, Y, 0.5))
+    assert 0 <= a.min() < 0.01
+    assert 0.99 < a.max() < 1
+    assert a.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert a.std().item() == pytest.approx(12**-0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("source", ["constant", "noise"])
+def test_without_a_network_nothing_of_it_is_trained_or_recorded(source, on_faces):
+    result = train(on_faces(method="dacl", attention_from=source))
+    assert result.status == "finished"
+    assert "attention_mean" not in result.epochs[-1]
 
 
 def test_validation_does_not_count_mistakes():
