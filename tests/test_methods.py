@@ -1,6 +1,7 @@
 """Every row of METHODS: it trains on digits and faces, resumes, and its joint loss is the sum of its parts."""
 
 import inspect
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from test_faces_training import make_tree
 import fercore.train as loop
 from fercore import losses
 from fercore.config import RunConfig
+from fercore.data.splits import Images
 from fercore.errors import ConfigError
 from fercore.methods import METHODS, Step, find_method
 from fercore.models import DACLAttention, build_model
@@ -460,3 +462,28 @@ def test_every_row_says_where_it_comes_from():
         assert row.source, name
     assert len({row.label for row in METHODS.values()}) == len(METHODS)
     assert inspect.getdoc(find_method("dda").objective)
+
+
+# --- GPUs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_never_makes_a_gpu_wait(method, monkeypatch):
+    """On PyTorch's "meta" device tensors have shapes and no numbers: whatever reads a number back, or makes a shape of
+    numbers, as choosing by a mask does, fails. So it would break a CUDA graph.
+    """
+    real = torch.autocast  # does not know "meta"
+    monkeypatch.setattr(torch, "autocast", lambda device, *a, **o: nullcontext() if device == "meta" else real(device, *a, **o))
+    config = RunConfig(method=method, data="simfer", profile="quick")
+    labels, identities = torch.arange(96) % 7, torch.arange(96) % 5
+    split = Images(torch.zeros(96, 3, 48, 48, dtype=torch.uint8), labels, identities)
+    model = build_model(config, 7)
+    features, dim = output_shapes(model, config)
+    objective = find_method(method).objective(config, 7, dim, features)
+    batch = loop.make_batches(objective, config, 0, split)[0]
+    training = loop.Training(model, objective).to("meta")
+    images = torch.empty(len(batch.positions), 3, 40, 40, device="meta")
+    loss, seen = training(images, labels[batch.positions].to("meta"), batch, 0.5)
+    loss.backward()
+    objective.after_step(seen)
+    assert all(weight.grad is not None for weight in model.parameters())

@@ -3,6 +3,7 @@
 from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
+from fercore.plots.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
 from fercore.plots.samplers import (
     plot_chimera_shares,
     plot_chimera_steps,
@@ -15,6 +16,9 @@ from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
+    "plot_best_of",
+    "plot_best_so_far",
+    "plot_chance_curve",
     "plot_chimera_shares",
     "plot_chimera_steps",
     "plot_class_counts",
@@ -23,7 +27,9 @@ __all__ = [
     "plot_embedding",
     "plot_embedding_grid",
     "plot_faces",
+    "plot_gains",
     "plot_landscapes",
+    "plot_needed",
     "plot_negatives",
     "plot_probes",
     "plot_rate_map",
