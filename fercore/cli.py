@@ -249,12 +249,14 @@ def figures_command(options: argparse.Namespace) -> None:
 
 
 def ship_command(options: argparse.Namespace) -> None:
+    from fercore.experiments import drawn
     from fercore.report import finished
     from fercore.runs import ship
 
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     results = finished(wanted)
-    print(f"{len(results)} of {len(wanted)} runs are finished; {ship(results)} new or changed in results/")
+    changed = ship(results, drawn=drawn(options.profile))
+    print(f"{len(results)} of {len(wanted)} runs are finished; {changed} new or changed in results/")
 
 
 def errata_command(options: argparse.Namespace) -> None:

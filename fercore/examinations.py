@@ -4,7 +4,6 @@ A training touches the test set once. An examination looks at the network again,
 it is, where its attention lies, what it makes of darker or hidden faces. Answers are small arrays, shipped with their runs.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from fercore.runs import (
     find_result,
     local_folder,
     open_folder,
+    pack,
     require_trainable,
     shipped_only,
     write_at_once,
@@ -61,9 +61,7 @@ def examine(config: RunConfig, name: str, *, device: str = "auto", fresh: bool =
     if shipped_only():
         require_trainable(config)
     arrays = EXAMINATIONS[name](config, device)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_at_once(open_folder(config) / f"examined-{name}.npz", buffer.getvalue())
+    write_at_once(open_folder(config) / f"examined-{name}.npz", pack(arrays))
     return arrays
 
 

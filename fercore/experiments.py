@@ -126,8 +126,9 @@ def attention_collapse(profile: str) -> Experiment:
 
 
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.tuning); one row a method, one config a trial."""
-    return {method: trials(method, profile) for method in METHODS}
+    """The trials of every method (fercore.tuning), a row each."""
+    tried = {method: trials(method, profile) for method in METHODS}
+    return {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
 
 
 def leaderboard(profile: str) -> Experiment:
@@ -171,3 +172,9 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
 # What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
 # ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}
+
+
+def drawn(profile: str) -> set[str]:
+    """Ids of the runs whose embeddings figures may draw: all on digits, on faces the first seed of each row but the trials."""
+    rows = [configs for name, make in EXPERIMENTS.items() if name != "tuning" for configs in make(profile).values()]
+    return {config.id for configs in rows for config in configs if config.data == "wmnist" or config == configs[0]}
