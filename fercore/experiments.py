@@ -125,6 +125,23 @@ def attention_collapse(profile: str) -> Experiment:
     return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
 
 
+def table_4_1(profile: str) -> Experiment:
+    """The thesis's rows of tables 4.1 and 4.2 that are about the loss, without its pre-training, on SimFER."""
+    rows = {"softmax": "softmax", "center loss": "center", "DACL": "dacl", "g-DACL": "g-dacl"}
+    return {
+        f"{label} [MS-CELEB-1M], from scratch": seeds_of(profile, method=method, data="simfer")
+        for label, method in rows.items()
+    }
+
+
+def dacl_ablation(profile: str) -> Experiment:
+    """DACL with its own attention, and with something else in its place; center loss gives every dimension 1."""
+    rows = {"center loss: a = 1": {"method": "center"}, "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
+    rows |= {"noise": {"method": "dacl", "attention_from": "noise"}}
+    rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": {"method": "dacl"}}
+    return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
+
+
 def tuning(profile: str) -> Experiment:
     """The trials of every method (fercore.tuning), a row each."""
     tried = {method: trials(method, profile) for method in METHODS}
@@ -165,6 +182,8 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "face_difficulty": face_difficulty,
     "face_pretraining": face_pretraining,
     "attention_collapse": attention_collapse,
+    "table_4_1": table_4_1,
+    "dacl_ablation": dacl_ablation,
     "tuning": tuning,
     "leaderboard": leaderboard,
     "amtc3l_anatomy": amtc3l_anatomy,
