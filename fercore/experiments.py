@@ -144,6 +144,24 @@ def attention_collapse(profile: str) -> Experiment:
     return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
 
 
+def table_4_1(profile: str) -> Experiment:
+    """The thesis's rows of tables 4.1 and 4.2 that are about the loss, without its pre-training, on SimFER."""
+    rows = {"softmax": "softmax", "center loss": "center", "DACL": "dacl", "g-DACL": "g-dacl"}
+    return {
+        f"{label} [MS-CELEB-1M], from scratch": seeds_of(profile, method=method, data="simfer")
+        for label, method in rows.items()
+    }
+
+
+def dacl_ablation(profile: str) -> Experiment:
+    """DACL with its own attention, and with something else in its place; center loss gives every dimension 1."""
+    rows = {"center loss: a = 1": {"method": "center"}, "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
+    rows |= {"noise": {"method": "dacl", "attention_from": "noise"}}
+    rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": {"method": "dacl"}}
+    seeds = 1 if profile == "quick" else None
+    return {label: seeds_of(profile, seeds, data="simfer", **values) for label, values in rows.items()}
+
+
 def tuning(profile: str) -> Experiment:
     """The trials of every method (fercore.tuning), a row each."""
     tried = {method: trials(method, profile) for method in METHODS}
@@ -186,17 +204,23 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "face_difficulty": face_difficulty,
     "face_pretraining": face_pretraining,
     "attention_collapse": attention_collapse,
+    "table_4_1": table_4_1,
+    "dacl_ablation": dacl_ablation,
     "tuning": tuning,
     "leaderboard": leaderboard,
     "amtc3l_anatomy": amtc3l_anatomy,
 }
 # What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
 # ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
-PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}
+PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
+    "table 3.1": table_3_1,
+    "table 3.3": table_3_3,
+    "table 4.1": table_4_1,
+    "table 4.2": table_4_1,
+}
 
 
 def drawn(profile: str) -> set[str]:
     """Ids of the runs whose embeddings figures may draw: all on digits, on faces the first seed of each row but the trials."""
     rows = [configs for name, make in EXPERIMENTS.items() if name != "tuning" for configs in make(profile).values()]
     return {config.id for configs in rows for config in configs if config.data == "wmnist" or config == configs[0]}
-PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1, "table 3.3": table_3_3}

@@ -1,5 +1,6 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
+from fercore.plots.attention import plot_attention_map, plot_attention_rows, plot_followers, plot_similarity
 from fercore.plots.curves import plot_class_counts, plot_differences, plot_fates, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
@@ -16,6 +17,8 @@ from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
+    "plot_attention_map",
+    "plot_attention_rows",
     "plot_best_of",
     "plot_best_so_far",
     "plot_chance_curve",
@@ -30,6 +33,7 @@ __all__ = [
     "plot_embedding_grid",
     "plot_faces",
     "plot_fates",
+    "plot_followers",
     "plot_gains",
     "plot_landscapes",
     "plot_needed",
@@ -39,6 +43,7 @@ __all__ = [
     "plot_recall_against_size",
     "plot_seeds",
     "plot_sigmoid_box",
+    "plot_similarity",
     "plot_training",
     "save_figure",
     "use_style",
