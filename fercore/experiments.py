@@ -221,6 +221,7 @@ PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
 
 
 def drawn(profile: str) -> set[str]:
-    """Ids of the runs whose embeddings figures may draw: all on digits, on faces the first seed of each row but the trials."""
-    rows = [configs for name, make in EXPERIMENTS.items() if name != "tuning" for configs in make(profile).values()]
-    return {config.id for configs in rows for config in configs if config.data == "wmnist" or config == configs[0]}
+    """Ids of the runs whose embeddings figures may draw: all but the trials, and of the leaderboard the first seed alone."""
+    chosen = {name: make(profile).values() for name, make in EXPERIMENTS.items() if name not in ("tuning", "leaderboard")}
+    first = [configs[0] for configs in leaderboard(profile).values()]
+    return {config.id for rows in chosen.values() for configs in rows for config in configs} | {config.id for config in first}
