@@ -1,10 +1,15 @@
 """The compiled loops of the input pipeline on a CPU: squares cut out of images, and bytes turned into floats.
 
-Numba translates this module; it is written as one would write it in C. One thread each: they take a hundredth of a step.
+Numba translates the loops; they are written as one would write them in C, and hold no interpreter lock.
 """
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numba
 import numpy as np
+import torch
 
 
 def compiled(function):
@@ -35,7 +40,7 @@ def cut_squares(images: np.ndarray, top: np.ndarray, left: np.ndarray, flip: np.
 
 
 @compiled
-def look_up(images: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
+def look_up(images: np.ndarray, values: np.ndarray, table: np.ndarray) -> None:
     """values[i, y, x, c] = table[c, images[i, c, y, x]]: floats with the channel last, of bytes with the channel second."""
     count, channels, height, width = images.shape
     for i in range(count):
@@ -43,3 +48,19 @@ def look_up(images: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
             for c in range(channels):
                 for x in range(width):
                     values[i, y, x, c] = table[c, images[i, c, y, x]]
+
+
+def in_threads(kernel: Callable[..., None], *batches: np.ndarray, **same: np.ndarray) -> None:
+    """`kernel` on slices of the batches, one for each of PyTorch's threads; `same` goes to all."""
+    threads, count = torch.get_num_threads(), len(batches[0])
+    if threads == 1:
+        return kernel(*batches, **same)
+    size = -(-count // threads)
+    slices = [[batch[start : start + size] for batch in batches] for start in range(0, count, size)]
+    list(pool(threads).map(lambda parts: kernel(*parts, **same), slices))
+    return None
+
+
+@lru_cache(maxsize=1)
+def pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
