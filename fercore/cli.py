@@ -75,9 +75,10 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
     look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
-    report = command("report", report_command, "paper | here | interval | status, for every published number used so far")
+    report = command("report", report_command, "paper | here on | here | interval | status, for every published number")
     report.add_argument("--profile", default="laptop")
-    report.add_argument("--write", metavar="FILE", help="put the table between the report markers of a Markdown file")
+    report.add_argument("--item", metavar="TABLE", help="one table alone, named as in paper.csv: 'table 4.1'")
+    report.add_argument("--write", metavar="FILE", help="write the whole report into this Markdown file instead")
 
     course = command("course", course_command, "execute the notebooks headless, with real training")
     course.add_argument("--profile", default="quick")
@@ -86,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument("--fresh", action="store_true", help="train again even where finished runs exist")
     course.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
 
-    command("figures", figures_command, "regenerate figures/ and the README's table from the shipped results")
+    command("figures", figures_command, "regenerate figures/, its REPORT.md and the README's tables from the shipped results")
     ship = command("ship", ship_command, "copy finished runs of the course's experiments into results/")
     ship.add_argument("--profile", default="laptop")
     tune = command("tune", tune_command, "keep what each method's trials chose (experiment tuning) in fercore/tuned.json")
@@ -213,12 +214,17 @@ def predict_command(options: argparse.Namespace) -> None:
 def report_command(options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from fercore.report import report, to_markdown, write_between_markers
+    from fercore.errors import ConfigError
+    from fercore.paths import shown
+    from fercore.report import report, to_document
 
-    table = report(options.profile)
-    if options.write:
-        write_between_markers(Path(options.write), to_markdown(table))
-    print(table.to_string(index=False))
+    if options.write and options.item:
+        raise ConfigError("--write writes every table; leave out --item")
+    if not options.write:
+        print(report(options.profile, options.item).to_string(index=False))
+        return
+    Path(options.write).write_text(to_document(options.profile))
+    print(shown(Path(options.write)))
 
 
 def course_command(options: argparse.Namespace) -> None:

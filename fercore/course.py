@@ -17,7 +17,7 @@ from fercore.errors import ConfigError, FercoreError
 from fercore.notebook import CHECK_MARK
 from fercore.paths import FIGURES, NOTEBOOKS, ROOT, runs_dir, shown
 from fercore.profiles import check_profile
-from fercore.report import report, to_markdown, write_between_markers
+from fercore.report import to_document, to_readme, write_between_markers
 
 CELL_TIMEOUT = {"quick": 900, "laptop": 6 * 3600, "paper": 14 * 24 * 3600}  # seconds; papermill has no limit of its own
 
@@ -123,7 +123,7 @@ def summary(executed: list[Executed]) -> str:
 
 
 def regenerate_figures() -> list[Path]:
-    """Rewrite figures/ and the README's table from the shipped results alone, at profile laptop; returns what was written.
+    """Rewrite figures/, its REPORT.md and the README's tables from the shipped results, at profile laptop; returns the files.
 
     Each notebook that exports figures is executed: a figure and the page that shows it cannot differ.
 
@@ -136,8 +136,9 @@ def regenerate_figures() -> list[Path]:
                 print(f"figures of {path.name} ...", file=sys.stderr, flush=True)
                 chosen = choose_parameters(path, {"PROFILE": "laptop"}, explicit=set())
                 execute(path, runs_dir() / "figures" / path.name, chosen, CELL_TIMEOUT["quick"])
-        write_between_markers(ROOT / "README.md", to_markdown(report("laptop")))
-    return [*sorted(FIGURES.glob("*.p*")), ROOT / "README.md"]
+        write_between_markers(ROOT / "README.md", to_readme("laptop"))
+        (FIGURES / "REPORT.md").write_text(to_document("laptop"))
+    return [*sorted(FIGURES.glob("*.p*")), FIGURES / "REPORT.md", ROOT / "README.md"]
 
 
 @contextlib.contextmanager

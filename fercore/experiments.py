@@ -168,4 +168,6 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "leaderboard": leaderboard,
     "amtc3l_anatomy": amtc3l_anatomy,
 }
-PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}  # named as in paper.csv
+# What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
+# ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
+PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {"table 3.1": table_3_1}

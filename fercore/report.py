@@ -1,45 +1,175 @@
-"""Published number beside ours: one row each, with its interval, its difference from softmax, and its status."""
+"""Published number beside ours: one row each, with where it was measured, its interval, and its status."""
 
 import csv
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fercore.config import RunConfig
-from fercore.errors import FercoreError
-from fercore.experiments import PAPER_TABLES
+from fercore.data import parse_name
+from fercore.errors import ConfigError, FercoreError
+from fercore.experiments import PAPER_TABLES, Experiment
 from fercore.paths import PAPER_CSV, shown
 from fercore.profiles import check_profile
 from fercore.runs import RunResult, find_result
 from fercore.stats import Estimate, estimate, paired_difference
 
 BEGIN, END = "<!-- report: begin (made by `make figures`) -->", "<!-- report: end -->"
+DATA_NAMES = {
+    "wmnist": "W-MNIST",
+    "simfer": "SimFER",
+    "rafdb": "RAF-DB",
+    "affectnet": "AffectNet",
+    "fer2013": "FER2013",
+    "ckplus": "CK+",
+    "mmi": "MMI",
+    "sfew": "SFEW",
+}  # as in paper.csv
+LAYERS = "table 3.2"  # the one table without results: sizes of layers, which tests/models hold against the network
+NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
 
 
-def published() -> list[dict[str, str]]:
-    """Every row of paper.csv: paper, item, row, column, value."""
-    with PAPER_CSV.open(newline="") as file:
-        return list(csv.DictReader(file))
+def published(item: str | None = None) -> list[dict[str, str]]:
+    """Every row of paper.csv, or those of one table.
 
+    paper, item, row, column, value (in percent, as printed; layer sizes in table 3.2), data (the set that the paper
+    measured on), of ("own": a result of the paper; "quoted": one that it takes from another work), note.
 
-def report(profile: str = "laptop") -> pd.DataFrame:
-    """Every published number used so far, beside what finished runs of `profile` say; nothing is trained.
-
-    A published row that can be read in two ways has a line for each: the row's name, a comma, the reading.
-
-    Columns: item, row, paper (%), here (mean ± standard deviation in %, and n), 95 % interval of that mean, paired
-    difference from the softmax row with the same seeds and its interval, status ("finished", "diverged" or "not run",
-    with the number of seeds).
+    Raises:
+        ConfigError: there is no such table.
     """
-    tables = {item: make(check_profile(profile)) for item, make in PAPER_TABLES.items()}
+    with PAPER_CSV.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    known = list(dict.fromkeys(line["item"] for line in lines))
+    if item is not None and item not in known:
+        raise ConfigError(f"unknown table {item!r}; known: {', '.join(known)}")
+    return [line for line in lines if item in (None, line["item"])]
+
+
+def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
+    """Every published number beside what finished runs of `profile` say; nothing is trained.
+
+    A published row that can be read in two ways, or that ran on two data sets, has a line for each: the row's name, a
+    comma, the reading.
+
+    Columns: item, data (the paper's), row, measure, paper (%), here on (what ran here, marked where it stands in for the
+    paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
+    seeds; see `baseline_of`), status ("finished", "diverged", "not run", "quoted", "layer size", with the number of seeds).
+    """
+    lines = published(item)
+    experiments = experiments_of(profile, lines)
+    return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])])
+
+
+def table_report(item: str, profile: str = "laptop") -> pd.DataFrame:
+    """What ran of one table, compactly, against its softmax row.
+
+    Columns: item, row, paper, here, 95 % interval, minus softmax, status.
+    """
+    table = report(profile, item)
+    table = table[table["here on"] != "-"].rename(columns={"minus baseline": "minus softmax"})
+    return table[["item", "row", "paper", "here", "95 % interval", "minus softmax", "status"]].reset_index(drop=True)
+
+
+def summary(profile: str = "laptop") -> pd.DataFrame:
+    """One line a table: how many of its numbers are the paper's own, on what they were measured, and what ran here."""
+    table = report(profile)
     rows = []
-    for line in published():
-        experiment = tables[line["item"]]
-        for label in [label for label in experiment if label.split(",")[0] == line["row"]]:
-            ours = compare(experiment[label], baseline=experiment["softmax"], metric=line["column"])
-            rows.append({"item": line["item"], "row": label, "paper": f"{float(line['value']):.2f}"} | ours)
+    for item, part in table.groupby("item", sort=False):
+        lines = published(item)
+        own = sum(line["of"] == "own" for line in lines)
+        here = [name for name in part["here on"].unique() if name != "-"]
+        finished_rows = part.loc[part["status"].str.contains("finished"), ["row", "measure", "data"]]
+        ran = len({(row.split(",")[0], *rest) for row, *rest in finished_rows.itertuples(index=False)})
+        rows.append(
+            {
+                "table": f"{lines[0]['paper']}, {item}",
+                "measured on": ", ".join(part["data"].unique()),
+                "numbers": str(len(lines)),
+                "its own": str(own),
+                "of these here": "held by tests" if item == LAYERS else str(ran),
+                "here on": ", ".join(here) or "-",
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def to_document(profile: str = "laptop") -> str:
+    """The whole report as a Markdown page, one section a table."""
+    lines = ["# Every published number, and ours", "", "Made by `make figures`; do not edit.", ""]
+    lines += [
+        f"*Paper* is what is printed, in percent. *Here* is the mean ± standard deviation (seeds) at profile `{profile}`, on",
+        "the data that *here on* names. **A stand-in is not the paper's data**: its numbers compare methods with each other,",
+        "never with the number printed beside them. *Minus baseline* is the mean difference from the table's softmax or first",
+        "row, same seeds, with its 95 % interval. *Quoted* numbers stand in the table but are other works' results.",
+        "The confusion matrices of the thesis (figures 3.12, 3.13, 4.5, 4.6) and the gamma curves (figure 3.15) are pictures",
+        "without printed numbers.",
+    ]
+    table = report(profile)
+    for item, part in table.groupby("item", sort=False):
+        printed = published(item)
+        lines += ["", f"## {printed[0]['paper']}, {item}", ""]
+        lines += [to_markdown(part.drop(columns="item").replace("-", ""))]
+        notes = {(line["row"], line["column"]): line["note"] for line in printed if line["note"]}
+        if notes:
+            lines += ["", *(f"- {row}, {column}: {note}." for (row, column), note in notes.items())]
+    return "\n".join(lines) + "\n"
+
+
+def to_readme(profile: str = "laptop") -> str:
+    """What the README shows: table 3.1 whole, and a line for each table."""
+    return f"""{to_markdown(table_report("table 3.1", profile))}
+
+All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
+
+{to_markdown(summary(profile))}"""
+
+
+# --- one row ------------------------------------------------------------------------------------------------------------
+
+
+def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, Experiment]:
+    """{item: its runs}; none where nobody has run the table yet."""
+    check_profile(profile)
+    return {item: PAPER_TABLES[item](profile) if item in PAPER_TABLES else {} for item in {line["item"] for line in lines}}
+
+
+def rows_of(line: dict[str, str], experiment: Experiment) -> list[dict[str, str]]:
+    """The report's lines for one published number."""
+    told = {
+        "item": line["item"],
+        "data": line["data"],
+        "row": line["row"],
+        "measure": line["column"],
+        "paper": line["value"] if line["item"] == LAYERS else f"{float(line['value']):.2f}",
+    }
+    labels = [label for label in experiment if label.split(",")[0] == line["row"]] if line["of"] == "own" else []
+    if not labels:
+        status = "quoted" if line["of"] == "quoted" else "layer size" if line["item"] == LAYERS else "not run"
+        return [told | NOTHING | {"status": status}]
+    rows = []
+    for label in labels:
+        ours = compare(experiment[label], baseline=experiment[baseline_of(experiment, label)], metric=line["column"])
+        ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
+        rows.append(told | {"row": label, "here on": measured_on(experiment[label][0], line["data"])} | ours)
+    return rows
+
+
+def baseline_of(experiment: Experiment, label: str) -> str:
+    """The row that `label` is compared with: softmax with the same pre-training, "softmax [...]", else the first row."""
+    _, bracket, pretraining = label.split(",")[0].partition(" [")
+    same = f"softmax{bracket}{pretraining}"
+    return same if same in experiment else next(iter(experiment))
+
+
+def measured_on(config: RunConfig, paper_data: str) -> str:
+    """The data of a run as a reader knows it, marked "stand-in" where the paper measured on other data."""
+    name = DATA_NAMES[parse_name(config.data)[0]]
+    preset = f" {config.preset}" if config.preset else ""
+    return name + preset + ("" if name == paper_data else " (stand-in)")
 
 
 def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy") -> dict[str, str]:
@@ -51,12 +181,12 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
     same = configs == baseline
     difference = paired_difference(values, percent([run for run in others if not run.diverged], metric))
     return {
-        "here": f"{ours:.2f}" if converged else "-",
+        "here": f"{ours:.2f}" if values else "-",
         "95 % interval": interval(ours),
         "minus softmax": "-"
         if same or not difference.n
         else f"{difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]",
-        "status": status(configs, runs),
+        "status": status(configs, runs) if values or not converged else "no such class here",
     }
 
 
@@ -66,8 +196,27 @@ def finished(configs: Iterable[RunConfig]) -> list[RunResult]:
 
 
 def percent(runs: list[RunResult], metric: str) -> dict[int, float]:
-    """{seed: 100 * metric}."""
-    return {run.config.seed: 100 * getattr(run, metric) for run in runs}
+    """{seed: 100 * metric}, without runs on data that cannot tell it."""
+    values = {run.config.seed: 100 * measure(run, metric) for run in runs}
+    return {seed: value for seed, value in values.items() if not math.isnan(value)}
+
+
+def measure(run: RunResult, metric: str) -> float:
+    """A number of the test set after the last epoch, named as paper.csv's columns are.
+
+    "accuracy" (of sequences, where the set has them), "balanced accuracy", "recall Fear", or "Fear as Anger": the share
+    of the fearful images that were called angry. NaN where the set has no such class.
+    """
+    if metric == "accuracy":
+        return run.test["last"].get("sequence_accuracy", run.accuracy)
+    if metric.replace("_", " ") == "balanced accuracy":
+        return run.balanced_accuracy
+    names, confusion = run.provenance["class_names"], np.array(run.test["last"]["confusion"])
+    true, _, predicted = metric.removeprefix("recall ").partition(" as ")
+    if not {true, predicted or true} <= set(names):
+        return math.nan
+    row = confusion[names.index(true)]
+    return float(row[names.index(predicted or true)] / row.sum()) if row.sum() else math.nan
 
 
 def interval(value: Estimate) -> str:

@@ -60,6 +60,8 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["sweep", "--experiment", "table_9_9"], "unknown experiment 'table_9_9'"),
         (["data", "check", "mnist"], "unknown data set 'mnist'"),
         (["report", "--profile", "fast"], "unknown profile 'fast'"),
+        (["report", "--item", "table 9"], "unknown table 'table 9'"),
+        (["report", "--item", "table 4.1", "--write", "x.md"], "leave out --item"),
         (["course", "--only", "99"], "no notebook starts with '99'"),
     ],
 )
@@ -161,6 +163,16 @@ def test_report_prints_every_published_row(capsys):
     out = capsys.readouterr().out
     assert all(line["row"] in out for line in published())
     assert "not run" in out
+    finish("report", "--profile", "quick", "--item", "table 4.2")
+    out = capsys.readouterr().out
+    assert "65.20" in out
+    assert "table 4.1" not in out
+
+
+def test_report_is_written_as_a_page(tmp_path, capsys):
+    finish("report", "--profile", "quick", "--write", str(tmp_path / "REPORT.md"))
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "REPORT.md")]
+    assert "## AMTC3L, table II" in (tmp_path / "REPORT.md").read_text()
 
 
 # --- doctor -----------------------------------------------------------------------------------------------------------

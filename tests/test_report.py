@@ -4,24 +4,43 @@ import numpy as np
 import pytest
 from conftest import one_line
 
+from fercore.config import RunConfig
 from fercore.errors import ConfigError, FercoreError
 from fercore.experiments import EXPERIMENTS, PAPER_TABLES
 from fercore.profiles import PROFILES
-from fercore.report import BEGIN, END, published, report, to_markdown, write_between_markers
+from fercore.report import (
+    BEGIN,
+    END,
+    LAYERS,
+    baseline_of,
+    compare,
+    measured_on,
+    published,
+    report,
+    summary,
+    table_report,
+    to_document,
+    to_markdown,
+    to_readme,
+    write_between_markers,
+)
 from fercore.runs import RunResult, save_result
 from fercore.stats import estimate
 
+FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
+CONFUSION = (8 * np.eye(7, dtype=int) + np.roll(2 * np.eye(7, dtype=int), 1, axis=1)).tolist()  # 2 of 10 called the next class
 
-def pretend(config, accuracy: float | None) -> None:
+
+def pretend(config, accuracy: float | None, classes: tuple[str, ...] = tuple("0123456789"), **more) -> None:
     """Store a run of `config` with this test accuracy; None: it diverged."""
-    metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "recall": [accuracy] * 10, "confusion": []}
+    metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "recall": [accuracy] * 10, "confusion": CONFUSION} | more
     test = {} if accuracy is None else {"last": metrics, "best": metrics}
-    provenance = {"seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "class_names": list("0123456789")}
+    provenance = {"seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "class_names": list(classes)}
     save_result(RunResult(config, "diverged" if accuracy is None else "finished", [], test, provenance), {"x": np.zeros(1)})
 
 
 def row(name: str) -> dict[str, str]:
-    table = report("quick")
+    table = table_report("table 3.1", "quick")
     return table[table["row"] == name].iloc[0].to_dict()
 
 
@@ -30,11 +49,10 @@ DDA = list(TABLE)[-1]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_published_number_has_its_runs(profile):
-    for line in published():
-        labels = [label for label in PAPER_TABLES[line["item"]](profile) if label.split(",")[0] == line["row"]]
-        assert labels, line
-        assert 0 < float(line["value"]) <= 100
+def test_what_runs_beside_a_table_is_named_as_its_own_rows(profile):
+    for item, make in PAPER_TABLES.items():
+        own = {line["row"] for line in published(item) if line["of"] == "own"}
+        assert {label.split(",")[0] for label in make(profile)} <= own
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -47,11 +65,118 @@ def test_experiments_name_no_run_twice_in_a_row(profile):
 
 
 def test_nothing_is_trained_and_not_run_is_said():
-    table = report("quick")
+    table = table_report("table 3.1", "quick")
     assert list(table["row"]) == list(TABLE)
-    assert {line["row"] for line in published()} == {label.split(",")[0] for label in table["row"]}
+    assert {line["row"] for line in published("table 3.1")} == {label.split(",")[0] for label in table["row"]}
     assert set(table["status"]) == {"not run"}
     assert set(table["here"]) == {"-"}
+
+
+def test_every_published_number_is_in_the_report_with_a_status():
+    table = report("quick")
+    told = {
+        (item, row.split(",")[0], measure, data)
+        for item, row, measure, data in table[["item", "row", "measure", "data"]].values
+    }
+    assert told == {(line["item"], line["row"], line["column"], line["data"]) for line in published()}
+    statuses = table.groupby("item")["status"].unique()
+    assert set(statuses[LAYERS]) == {"layer size"}
+    assert set(statuses["table 3"]) == {"not run", "quoted"}
+    quoted = sum(line["of"] == "quoted" for line in published())
+    assert (table["status"] == "quoted").sum() == quoted
+
+
+def stand_in(profile):
+    """Two rows of table 4.1 on SimFER, one of them in two readings, and one on RAF-DB itself."""
+    own = [RunConfig(method="softmax", data="simfer", profile=profile, seed=seed) for seed in (0, 1)]
+    other = [RunConfig(method="dacl", data="simfer", profile=profile, seed=seed) for seed in (0, 1)]
+    real = [RunConfig(method="dacl", data="rafdb:somewhere", profile=profile, seed=0)]
+    name = "[MS-CELEB-1M]"
+    return {f"softmax {name}": own, f"DACL {name}, stand-in": other, f"DACL {name}, real": real}
+
+
+@pytest.fixture
+def table_4_1(monkeypatch):
+    monkeypatch.setitem(PAPER_TABLES, "table 4.1", stand_in)
+    rows = list(stand_in("quick").values())
+    for config, accuracy in zip(rows[0] + rows[1], (0.6, 0.7, 0.65, 0.85), strict=True):
+        pretend(config, accuracy, FACES)
+    pretend(rows[2][0], 0.875, FACES)
+    table = report("quick", "table 4.1")
+    return table.set_index(["row", "measure"])
+
+
+def test_a_stand_in_is_never_taken_for_the_papers_data(table_4_1):
+    found = table_4_1.loc["DACL [MS-CELEB-1M], stand-in", "accuracy"]
+    assert (found["paper"], found["here"]) == ("87.78", "75.00 ± 14.14 (2)")
+    assert (found["data"], found["here on"]) == ("RAF-DB", "SimFER quick (stand-in)")
+    assert found["minus baseline"].startswith("+10.00 [")
+    real = table_4_1.loc["DACL [MS-CELEB-1M], real", "accuracy"]
+    assert (real["here on"], real["here"], real["status"]) == ("RAF-DB", "87.50 (1)", "1 finished")
+    assert table_4_1.loc["g-DACL [MS-CELEB-1M]", "accuracy"]["status"] == "not run"
+    assert table_4_1.loc["ALT", "accuracy"]["status"] == "quoted"
+
+
+@pytest.mark.usefixtures("table_4_1")
+def test_summary_counts_numbers_not_readings():
+    line = summary("quick").set_index("table").loc["thesis, table 4.1"]
+    assert line.to_dict() == {
+        "measured on": "RAF-DB",
+        "numbers": "28",
+        "its own": "16",
+        "of these here": "4",  # two rows, two measures each; DACL's two readings are one number of the paper
+        "here on": "SimFER quick (stand-in), RAF-DB",
+    }
+
+
+def test_recalls_and_confusions_are_read_off_the_confusion_matrix():
+    configs = stand_in("quick")["softmax [MS-CELEB-1M]"][:1]
+    pretend(configs[0], 0.8, FACES)
+
+    def here(metric):
+        return compare(configs, configs, metric)["here"]
+
+    assert [here(metric) for metric in ("recall Fear", "Fear as Fear", "Fear as Disgust", "Disgust as Fear")] == [
+        "80.00 (1)",
+        "80.00 (1)",
+        "20.00 (1)",
+        "0.00 (1)",
+    ]
+    assert here("Contempt as Fear") == here("Fear as Contempt") == "-"
+    assert compare(configs, configs, "recall Contempt")["status"] == "no such class here"
+
+
+def test_accuracy_of_sequences_where_the_set_has_them():
+    config = RunConfig(method="softmax", data="ckplus:somewhere", profile="quick", seed=0)
+    pretend(config, 0.8, FACES, sequence_accuracy=0.9)
+    assert compare([config], [config])["here"] == "90.00 (1)"
+
+
+def test_baseline_is_softmax_of_the_same_pretraining_else_the_first_row():
+    rows = ("softmax [A]", "DDA [A]", "softmax [B]", "DACL [B], one way", "odd [C]")
+    assert [baseline_of(dict.fromkeys(rows), row) for row in rows] == [rows[0], rows[0], rows[2], rows[2], rows[0]]
+    assert baseline_of(dict.fromkeys(("softmax", "DDA gamma 1, printed")), "DDA gamma 1, printed") == "softmax"
+    assert baseline_of(dict.fromkeys(("baseline", "pipeline a MS-NSS")), "pipeline a MS-NSS") == "baseline"
+
+
+def test_measured_on_names_the_preset_and_says_stand_in():
+    simfer = RunConfig(method="softmax", data="simfer", profile="quick", seed=0)
+    assert measured_on(simfer, "RAF-DB") == "SimFER quick (stand-in)"
+    assert measured_on(RunConfig(method="softmax", profile="quick", seed=0), "W-MNIST") == "W-MNIST"
+
+
+def test_document_and_readme_show_every_table():
+    document, readme = to_document("quick"), to_readme("quick")
+    for item in dict.fromkeys(line["item"] for line in published()):
+        assert f", {item}\n" in document
+        assert f", {item} |" in readme
+    assert sum(line.startswith("| ") for line in document.splitlines()) == len(report("quick")) + 2 * 13  # and two of headings
+    assert "doubtful: 7 of 23 would be 30.43" in document
+
+
+def test_unknown_table_is_refused():
+    with pytest.raises(ConfigError, match="unknown table 'table 9'"):
+        report("quick", "table 9")
 
 
 def test_finished_runs_show_mean_interval_and_paired_difference():
@@ -85,7 +210,7 @@ def test_unknown_profile_is_refused():
 
 
 def test_markdown_has_a_line_for_each_row():
-    table = report("quick")
+    table = table_report("table 3.1", "quick")
     lines = to_markdown(table).splitlines()
     assert len(lines) == 2 + len(table)
     assert len({line.count("|") for line in lines}) == 1
