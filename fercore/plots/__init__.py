@@ -1,5 +1,12 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
+from fercore.plots.comparison import (
+    plot_bundle,
+    plot_differences,
+    plot_recall_differences,
+    plot_records,
+    plot_shares,
+)
 from fercore.plots.curves import plot_class_counts, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_faces, plot_probes, plot_recall_against_size
@@ -15,11 +22,13 @@ from fercore.plots.style import class_colors, save_figure, use_style
 
 __all__ = [
     "class_colors",
+    "plot_bundle",
     "plot_chimera_shares",
     "plot_chimera_steps",
     "plot_class_counts",
     "plot_confusion",
     "plot_curves",
+    "plot_differences",
     "plot_embedding",
     "plot_embedding_grid",
     "plot_faces",
@@ -28,7 +37,10 @@ __all__ = [
     "plot_probes",
     "plot_rate_map",
     "plot_recall_against_size",
+    "plot_recall_differences",
+    "plot_records",
     "plot_seeds",
+    "plot_shares",
     "plot_sigmoid_box",
     "plot_training",
     "save_figure",
