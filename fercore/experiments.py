@@ -178,7 +178,7 @@ def table_amtc3l_2(profile: str) -> Experiment:
     return rows | {"pipeline b MM-NSS, margin attached": attached}
 
 
-LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is about a third of cross entropy's
+LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is a sixth to a third of cross entropy's
 
 
 def amtc3l_steps(profile: str) -> Experiment:
