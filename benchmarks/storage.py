@@ -20,7 +20,7 @@ Row = tuple[str, ...]
 SIZES = (1_000, 10_000, 100_000)
 SIDE, CROP, BATCH = 100, 90, 64
 CODE = f"""
-import resource, sys, time
+import sys, time
 from pathlib import Path
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ from fercore.data.augment import augment, normalize
 from fercore.data.catalog import Catalog
 from fercore.data.faces import take
 from fercore.data.store import open_store
+
+def memory_now(kind):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
 
 root, count = Path(sys.argv[1]), int(sys.argv[2])
 names = sorted(root.rglob("*.jpg"))
@@ -39,15 +43,19 @@ store = open_store(catalog, {SIDE})
 built = time.perf_counter()
 split = take(store, labels, catalog, np.arange(count))
 generator = torch.Generator().manual_seed(0)
-for images in split.read_ahead(torch.randperm(count).split({BATCH})):
-    normalize(augment(images, "five-crop", {CROP}, erasing=0.0, generator=generator), (0.5,) * 3, (0.2,) * 3)
+
+begun, positions = time.perf_counter(), torch.randperm(count).split({BATCH})
+for images in split.read_ahead(positions):
+    pass
 read = time.perf_counter()
-print(built - started, read - built, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+for images in split.read_ahead(positions):
+    normalize(augment(images, "five-crop", {CROP}, erasing=0.0, generator=generator), (0.5,) * 3, (0.2,) * 3)
+print(built - started, read - begun, memory_now("VmHWM"))
 """
 
 
 def store_rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
-    """Decoding into the store beside an epoch of shuffled, augmented batches out of it; then peak memory beside the first."""
+    """Shuffled batches out of the store beside decoding into it; then the peak memory of an augmented epoch."""
     with tempfile.TemporaryDirectory() as folder:
         root = make_files(Path(folder) / "faces", min(sizes), SIDE).root
         found = {count: measure(root, count, Path(folder) / "data") for count in sizes}
@@ -55,7 +63,7 @@ def store_rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
     for count, (build, read, _) in found.items():
         speed = [f"{count / seconds:,.0f} images/s" for seconds in (read, build)]
         rows.append(
-            (f"an epoch from the store, {count:,} images", speed[0], "decoding them into it", speed[1], f"{read / build:.2f}")
+            (f"reading the store, {count:,} images", speed[0], "decoding them into it", speed[1], f"{read / build:.2f}")
         )
     before = sizes[0]
     for count in sizes[1:]:

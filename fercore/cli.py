@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="under torchrun: normalize by the whole batch, not by each process's share",
     )
+    one.add_argument("--compile", action="store_true", help="by torch.compile: slow to begin, then faster on a GPU")
     one.epilog = (
         "Several processes train one run together: `torchrun --nproc-per-node 2 -m fercore train ...`. Each takes its share "
         "of every batch (batch_size counts all of them); the first one writes and prints."
@@ -117,7 +118,8 @@ def train_command(options: argparse.Namespace) -> None:
     from fercore.train import train
 
     config = make_config(options, ("seed", options.seed))
-    result = train(config, device=options.device, fresh=options.fresh, sync_batchnorm=options.sync_batchnorm)
+    more = {"sync_batchnorm": options.sync_batchnorm, "compiled": options.compile}
+    result = train(config, device=options.device, fresh=options.fresh, **more)
     if rank() > 0:
         return
     print(describe(result))
@@ -247,12 +249,14 @@ def figures_command(options: argparse.Namespace) -> None:
 
 
 def ship_command(options: argparse.Namespace) -> None:
+    from fercore.experiments import drawn
     from fercore.report import finished
     from fercore.runs import ship
 
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     results = finished(wanted)
-    print(f"{len(results)} of {len(wanted)} runs are finished; {ship(results)} new or changed in results/")
+    changed = ship(results, drawn=drawn(options.profile))
+    print(f"{len(results)} of {len(wanted)} runs are finished; {changed} new or changed in results/")
 
 
 def errata_command(options: argparse.Namespace) -> None:

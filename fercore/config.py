@@ -15,7 +15,7 @@ from fercore.errors import ConfigError
 from fercore.losses.centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
 from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
-from fercore.methods import LENGTHS, METHODS, SOFTMAX_OF, find_method
+from fercore.methods import ATTENTION_FROM, LENGTHS, METHODS, SOFTMAX_OF, find_method
 from fercore.models.attention import GATES
 from fercore.models.build import HEADS
 from fercore.models.resnet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
@@ -73,6 +73,7 @@ class RunConfig:
     weight: float | None = None  # of the method's own loss beside softmax, where it is not lambda_c or gamma
     alpha: float | None = None  # step size of the centers
     center_init: str | None = None  # "he": N(0, 2/D); "released": N(0, 2/K)
+    attention_from: str | None = None  # of DACL, "constant", "noise" or "shuffled"; left out, its attention network's own
     gamma: float | None = None  # weight of the DDA loss
     gamma_warmup: float | None = None  # gamma rises from 0 over this share of the training
     normalization: str | None = None  # "paper": 1/(2m); "released": 1/(2m^2)
@@ -176,6 +177,7 @@ CHOICES = {
     "optimizer": ("adam",),
     "schedule": ("trapezoid", "step"),
     "center_init": INITS,
+    "attention_from": ATTENTION_FROM,
     "normalization": NORMALIZATIONS,
     "center_step": ("eq3.10", "wen"),
     "dim_reduction": REDUCTIONS,

@@ -4,7 +4,6 @@ A training touches the test set once. An examination looks at the network again,
 it is, where its attention lies, what it makes of darker or hidden faces. Answers are small arrays, shipped with their runs.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from fercore.runs import (
     find_result,
     local_folder,
     open_folder,
+    pack,
     require_trainable,
     shipped_only,
     write_at_once,
@@ -73,9 +73,7 @@ def examine(config: RunConfig, name: str, *, device: str = "auto", fresh: bool =
     if shipped_only():
         require_trainable(config)
     arrays = EXAMINATIONS[name](config, device)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_at_once(open_folder(config) / f"examined-{name}.npz", buffer.getvalue())
+    write_at_once(open_folder(config) / f"examined-{name}.npz", pack(arrays))
     return arrays
 
 
@@ -161,4 +159,62 @@ def steps(config: RunConfig, device: str) -> Arrays:
     return table | {"predictions": predictions, "labels": labels}
 
 
-EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {"probabilities": probabilities, "steps": steps}
+ASKED_PER_CLASS, HIDDEN_PER_CLASS = 60, 20  # a shipped answer must stay small
+HIDDEN = {"mouth": (2 / 3, 1), "eyes": (1 / 6, 1 / 2)}  # from where to where down the crop: a third of it either way
+
+
+def attention(config: RunConfig, device: str) -> Arrays:
+    """Where the attention lies, image by image, and where it goes when a part of the face is hidden.
+
+    Returns, of the first 60 test images of each class:
+        positions [n] in the test split, labels [n], predictions [n];
+        attention [n, D] uint8, 0..255 for 0..1;
+        embeddings [n, D] uint8, each dimension from its lowest value, 0, to its highest, 255: enough for a correlation;
+        hidden_rows [h], which of the n: the first 20 of each class, seen again under a gray bar; and for "mouth" and "eyes"
+        attention_without_PART [h, D] as above and predictions_without_PART [h].
+
+    Raises:
+        ConfigError: the method has no attention, or the data set no faces.
+    """
+    if config.crop is None:
+        raise ConfigError(f"examination 'attention' hides parts of faces, and {config.data} has none")
+    trained = load_trained(config, device, with_objective=True)
+    labels = trained.data.test.labels.cpu()
+    positions = torch.cat([(labels == k).nonzero()[:ASKED_PER_CLASS, 0] for k in range(trained.data.num_classes)])
+    images = trained.data.test.read(positions)
+    embeddings, answers = seen(trained, images)
+    hidden_rows = torch.cat([(labels[positions] == k).nonzero()[:HIDDEN_PER_CLASS, 0] for k in labels.unique()])
+    arrays = {"positions": positions, "labels": labels[positions], "hidden_rows": hidden_rows, "embeddings": embeddings}
+    arrays |= answers
+    for part in HIDDEN:
+        bars = hide(images[hidden_rows.to(images.device)], part, config.crop, trained.data.mean)
+        arrays |= {f"{name}_without_{part}": values for name, values in seen(trained, bars)[1].items()}
+    small = {"positions": np.uint16, "hidden_rows": np.uint16}
+    return {name: values.cpu().numpy().astype(small.get(name, np.uint8)) for name, values in arrays.items()}
+
+
+def seen(trained: Trained, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Embeddings [n, D] in 0..255, each dimension from its lowest to its highest; attention [n, D] in 0..255, predictions."""
+    outputs = evaluate(trained.model, images, trained.data, trained.config.crop, trained.objective)
+    if len(outputs) < 3:
+        raise ConfigError(f"{trained.config.id} has no attention of its own to examine")
+    embeddings, logits, a = outputs
+    spread = embeddings.amax(dim=0) - embeddings.amin(dim=0)
+    scaled = 255 * (embeddings - embeddings.amin(dim=0)) / spread.clamp(min=1e-12)
+    return scaled.round(), {"attention": (255 * a).round(), "predictions": logits.argmax(dim=1)}
+
+
+def hide(images: torch.Tensor, part: str, crop: int, mean: tuple[float, ...]) -> torch.Tensor:
+    """A copy of images [n, C, H, W] with a bar over `part` of the central crop, in the training images' mean color."""
+    above = (images.shape[2] - crop) // 2
+    first, last = (above + round(crop * share) for share in HIDDEN[part])
+    hidden = images.clone()
+    hidden[:, :, first:last] = (255 * images.new_tensor(mean, dtype=torch.float32)).round().to(images)[:, None, None]
+    return hidden
+
+
+EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {
+    "probabilities": probabilities,
+    "steps": steps,
+    "attention": attention,
+}

@@ -14,6 +14,8 @@ SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
 LEADERBOARD_SEEDS = {"quick": (0,), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
 TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
+FACE_GAMMA = 5  # of table 3.3, the best on RAF-DB
+FACE_GAMMAS = (1, FACE_GAMMA)
 
 Experiment = dict[str, list[RunConfig]]
 
@@ -103,6 +105,23 @@ def face_baselines(profile: str) -> Experiment:
     }
 
 
+def table_3_3(profile: str) -> Experiment:
+    """Table 3.3 on SimFER; DDA once with the loss as printed, 1/(2m), and once as in the released code, 1/(2m^2)."""
+    readings = {"DDA, printed": "paper", "DDA, released": "released"}
+    return face_baselines(profile) | {
+        label: seeds_of(profile, method="dda", data="simfer", gamma=FACE_GAMMA, normalization=reading)
+        for label, reading in readings.items()
+    }
+
+
+def face_gammas(profile: str) -> Experiment:
+    """Figure 3.15 on SimFER, with the released normalization; gamma 0 is center loss."""
+    return {"0": face_baselines(profile)["center loss"]} | {
+        str(gamma): seeds_of(profile, method="dda", data="simfer", gamma=gamma, normalization="released")
+        for gamma in FACE_GAMMAS
+    }
+
+
 def face_difficulty(profile: str) -> Experiment:
     """Softmax on SimFER's easy, default and hard presets, which differ in the knobs difficulty and wildness alone."""
     presets = {"easy": "laptop-easy", "default": "laptop", "hard": "laptop-hard"} if profile == "laptop" else {"default": None}
@@ -125,9 +144,28 @@ def attention_collapse(profile: str) -> Experiment:
     return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
 
 
+def table_4_1(profile: str) -> Experiment:
+    """The thesis's rows of tables 4.1 and 4.2 that are about the loss, without its pre-training, on SimFER."""
+    rows = {"softmax": "softmax", "center loss": "center", "DACL": "dacl", "g-DACL": "g-dacl"}
+    return {
+        f"{label} [MS-CELEB-1M], from scratch": seeds_of(profile, method=method, data="simfer")
+        for label, method in rows.items()
+    }
+
+
+def dacl_ablation(profile: str) -> Experiment:
+    """DACL with its own attention, and with something else in its place; center loss gives every dimension 1."""
+    rows = {"center loss: a = 1": {"method": "center"}, "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
+    rows |= {"noise": {"method": "dacl", "attention_from": "noise"}}
+    rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": {"method": "dacl"}}
+    seeds = 1 if profile == "quick" else None
+    return {label: seeds_of(profile, seeds, data="simfer", **values) for label, values in rows.items()}
+
+
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.tuning); one row a method, one config a trial."""
-    return {method: trials(method, profile) for method in METHODS}
+    """The trials of every method (fercore.tuning), a row each."""
+    tried = {method: trials(method, profile) for method in METHODS}
+    return {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
 
 
 def leaderboard(profile: str) -> Experiment:
@@ -201,9 +239,13 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "rate_map": rate_map,
     "stabilizers": stabilizers,
     "face_baselines": face_baselines,
+    "table_3_3": table_3_3,
+    "face_gammas": face_gammas,
     "face_difficulty": face_difficulty,
     "face_pretraining": face_pretraining,
     "attention_collapse": attention_collapse,
+    "table_4_1": table_4_1,
+    "dacl_ablation": dacl_ablation,
     "tuning": tuning,
     "leaderboard": leaderboard,
     "amtc3l_anatomy": amtc3l_anatomy,
@@ -215,6 +257,16 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
 # ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 3.1": table_3_1,
+    "table 3.3": table_3_3,
+    "table 4.1": table_4_1,
+    "table 4.2": table_4_1,
     "table I": table_amtc3l_1,
     "table II": table_amtc3l_2,
 }
+
+
+def drawn(profile: str) -> set[str]:
+    """Ids of the runs whose embeddings figures may draw: all but the trials, and of the leaderboard the first seed alone."""
+    chosen = {name: make(profile).values() for name, make in EXPERIMENTS.items() if name not in ("tuning", "leaderboard")}
+    first = [configs[0] for configs in leaderboard(profile).values()]
+    return {config.id for rows in chosen.values() for configs in rows for config in configs} | {config.id for config in first}

@@ -46,6 +46,8 @@ from fercore.samplers import MisclassificationRecord, mm_nss, ms_nss, ns_nss
 from fercore.tuples import TupleBatch, epoch_tuples
 
 SOFTMAX_OF = ("all", "queries")
+ATTENTION_FROM = ("constant", "noise", "shuffled")
+CONSTANT_ATTENTION = 0.5  # where an attention network starts, its two outputs being alike, and where DACL's mean stays
 LENGTHS = ("unit", "free")
 
 
@@ -139,23 +141,40 @@ class DACL(Center):
 
     The sizes of the attention network are the thesis's at its feature map, 512 * 7 * 7 -> 3584 -> 512 -> 64, each in the
     same ratio to the one before; on smaller maps they do not fall below 64, 32 and 16.
+
+    `attention_from` puts something else in the attention's place, to ask what it is good for: "constant" 0.5, which is
+    center loss with half of lambda_c and of alpha; "noise", uniform in [0, 1), drawn from seed and step; both have no network.
+    "shuffled" gives each image the attention of the next one in the batch, whose order is random; the gradient flows as ever.
     """
 
     def __init__(self, config: Any, num_classes: int, dim: int, features: tuple[int, int, int], *, gated: bool = False) -> None:
         super().__init__(config, num_classes, dim, features)
+        if config.attention_from in ("constant", "noise"):
+            self.attention = None
+            return
         size = torch.Size(features).numel()
         first, second, latent = max(64, size // 7), max(32, size // 49), max(16, size // 392)
         self.attention = DACLAttention(gated=gated, in_features=size, hidden=(first, second), latent=latent, dim=dim)
 
-    def attend(self, features: Tensor) -> Tensor:
-        return self.attention(features)
+    def attend(self, features: Tensor) -> Tensor | None:
+        return None if self.attention is None else self.attention(features)
+
+    def weights(self, step: Step) -> Tensor:
+        """a, [m, D], as `attention_from` says."""
+        source, shape = self.config.attention_from, step.embeddings.shape
+        if source == "constant":
+            return torch.full_like(step.embeddings, CONSTANT_ATTENTION, requires_grad=False)
+        if source == "noise":  # on the CPU, where it is the same for every device
+            generator = torch.Generator().manual_seed(1_000_003 * self.config.seed + round(1_000_000 * step.progress))
+            return torch.rand(shape, generator=generator).to(step.embeddings)
+        return step.attention.roll(1, dims=0) if source == "shuffled" else step.attention
 
     def forward(self, step: Step) -> Tensor:
-        sparse = sparse_center_loss(step.embeddings, step.labels, self.centers, step.attention)
+        sparse = sparse_center_loss(step.embeddings, step.labels, self.centers, self.weights(step))
         return Softmax.forward(self, step) + self.config.lambda_c * sparse
 
     def after_step(self, step: Step) -> None:
-        self.class_centers.update(step.embeddings, step.labels, step.attention)
+        self.class_centers.update(step.embeddings, step.labels, self.weights(step))
 
 
 class Island(Center):
@@ -385,7 +404,7 @@ def center_rows() -> dict[str, Method]:
         "softmax": Method(Softmax, "softmax", "thesis, 3.2"),
         "center": Method(Center, "center loss", "Wen et al. 2016; thesis, 3.4", CENTER),
         "dda": Method(DDA, "DDA", "thesis, 3.6", CENTER | DDA_OWN),
-        "dacl": Method(dacl, "DACL", "thesis, 4.3", CENTER, paper=DACL_PAPER),
+        "dacl": Method(dacl, "DACL", "thesis, 4.3", CENTER | {"attention_from": None}, paper=DACL_PAPER),
         "g-dacl": Method(gated, "g-DACL", "thesis, 4.8", CENTER, paper=DACL_PAPER),
     }
 

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -160,11 +161,16 @@ def forget_checkpoint(config: RunConfig) -> None:
 def save_result(result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
     """Write a finished run: arrays first, then the json, each at once or not at all. The json makes it finished."""
     folder = open_folder(result.config)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_at_once(folder / "arrays.npz", buffer.getvalue())
+    write_at_once(folder / "arrays.npz", pack(arrays))
     write_at_once(folder / "result.json", result.to_json().encode())
     return read_result(folder / "result.json")
+
+
+def pack(arrays: dict[str, np.ndarray]) -> bytes:
+    """The arrays as the bytes of an .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def write_at_once(path: Path, content: bytes) -> None:
@@ -246,10 +252,16 @@ def shipped_result(config: RunConfig) -> RunResult | None:
     return read_result(RESULTS / f"{config.id}.json")
 
 
-def ship(results: list[RunResult]) -> int:
+def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> int:
     """Copy finished runs, and what examinations say of them, into results/ and rewrite both indexes.
 
-    Returns how many runs and examinations are new or changed.
+    Args:
+        results: what to ship.
+        drawn: ids of the runs whose embeddings figures may draw; those of the others, most of a run's bytes, stay here. None
+            means all.
+
+    Returns:
+        How many runs and examinations are new or changed.
 
     Raises:
         StoreError: results/ cannot be written.
@@ -261,7 +273,11 @@ def ship(results: list[RunResult]) -> int:
             target = RESULTS / f"{result.config.id}.json"
             before = rows.get(result.config.id)
             if result.array_file.parent != RESULTS:
-                shutil.copyfile(result.array_file, target.with_suffix(".npz"))
+                with_embeddings = drawn is None or result.config.id in drawn
+                arrays = {
+                    name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"
+                }
+                write_at_once(target.with_suffix(".npz"), pack(arrays))
                 write_at_once(target, result.to_json().encode())
             rows[result.config.id] = index_row(result, target)
             changed += rows[result.config.id] != before

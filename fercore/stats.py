@@ -1,10 +1,12 @@
-"""How sure a number is: mean and spread over seeds, paired differences, intervals."""
+"""How sure a number is: mean and spread over seeds, intervals, and what a test set of a given size can tell apart."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import integrate, stats
+
+POWER = 0.8  # how often a true difference should be noticed, where sample sizes are computed
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,109 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
         raise ValueError(f"correct must lie in 0..total and total be at least 1, got {correct} of {total}")
     interval = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+# --- two networks on the same test images -------------------------------------------------------------------------------
+
+
+def disagreement_bounds(first: int, second: int, total: int) -> tuple[int, int]:
+    """The fewest and the most of `total` images that exactly one of two networks gets right.
+
+    Args:
+        first, second: how many images each gets right.
+    """
+    if not (0 <= first <= total and 0 <= second <= total):
+        raise ValueError(f"right answers must lie in 0..total, got {first} and {second} of {total}")
+    return abs(first - second), min(first + second, 2 * total - first - second)
+
+
+def independent_disagreement(first: float, second: float) -> float:
+    """The share of images that exactly one of two networks gets right, were their errors independent of each other.
+
+    Args:
+        first, second: accuracies in [0, 1].
+    """
+    return first * (1 - second) + second * (1 - first)
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """How often exactly one of two networks is right, divided by how often, were their errors independent.
+
+    0: they are right and wrong together; 1: the errors of one say nothing of the other's.
+
+    Args:
+        first, second: [N] bool, which images of one test set each gets right; not both all right or all wrong.
+    """
+    first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    independent = independent_disagreement(first.mean(), second.mean())
+    if not independent:
+        raise ValueError("two networks without an error, or without a right answer, have no overlap to measure")
+    return float((first != second).mean() / independent)
+
+
+def mcnemar_p(gain: int, disagreement: int) -> float:
+    """The exact two-sided p-value of McNemar's test (1947): how often fair coins would part the networks this far.
+
+    Args:
+        gain: how many images more the one gets right.
+        disagreement: how many images exactly one of them gets right; as odd or even as the gain.
+    """
+    if not abs(gain) <= disagreement or (disagreement - gain) % 2:
+        raise ValueError(f"a gain of {gain} images cannot come from {disagreement} on which the networks disagree")
+    return float(stats.binomtest((disagreement + gain) // 2, disagreement).pvalue) if disagreement else 1.0
+
+
+def largest_chance_gain(disagreement: int, confidence: float = 0.95) -> int:
+    """The largest gain in images that McNemar's test still takes for chance."""
+    return int(disagreement - 2 * stats.binom.ppf((1 - confidence) / 2, disagreement, 0.5))
+
+
+def balanced_error(recalls: np.ndarray, counts: np.ndarray) -> float:
+    """The standard error of balanced accuracy, from the test images alone: each class has its own few.
+
+    Args:
+        recalls: [K], in [0, 1].
+        counts: [K], test images of each class.
+    """
+    recalls = np.asarray(recalls, dtype=float)
+    return float(np.sqrt(np.sum(recalls * (1 - recalls) / np.asarray(counts))) / len(recalls))
+
+
+# --- how much would be needed ----------------------------------------------------------------------------------------------
+
+
+def needed_images(gain: float, disagreement: float, power: float = POWER) -> int:
+    """Test images with which McNemar's test at 5 % notices a true gain with probability `power` (Connor 1987).
+
+    Args:
+        gain: difference of the accuracies, as a share.
+        disagreement: share of the images that exactly one network gets right; at least the gain.
+    """
+    if not 0 < abs(gain) <= disagreement <= 1:
+        raise ValueError(f"expected 0 < gain <= disagreement <= 1, got {gain} and {disagreement}")
+    chance, missed = stats.norm.ppf(0.975), stats.norm.ppf(power)
+    return math.ceil((chance * math.sqrt(disagreement) + missed * math.sqrt(disagreement - gain**2)) ** 2 / gain**2)
+
+
+def needed_seeds(gain: float, std: float, power: float = POWER) -> int:
+    """Trainings of each of two methods with which a two-sample t-test at 5 % notices a true gain with probability `power`.
+
+    Args:
+        gain: difference of the methods' mean accuracies, in any unit; not 0.
+        std: standard deviation over seeds, the same for both, in that unit; above 0.
+    """
+    if not (gain and std > 0):
+        raise ValueError(f"expected a gain other than 0 and a spread above 0, got {gain} and {std}")
+    effect = abs(gain) / std
+    known_spread = 2 * ((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2  # a spread to be estimated needs more
+    n = max(2, math.floor(known_spread))
+    while stats.nct.sf(stats.t.ppf(0.975, 2 * n - 2), 2 * n - 2, effect * math.sqrt(n / 2)) < power:
+        n += 1
+    return n
+
+
+def expected_best(choices: int) -> float:
+    """The mean of the largest of `choices` independent standard normal numbers: what picking the best adds to noise."""
+    return float(
+        integrate.quad(lambda x: x * choices * stats.norm.pdf(x) * stats.norm.cdf(x) ** (choices - 1), -10, 10, limit=200)[0]
+    )

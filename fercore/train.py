@@ -68,7 +68,9 @@ SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after ever
 FLOAT16_MAX = 6e4
 
 
-def train(config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_batchnorm: bool = False) -> RunResult:
+def train(
+    config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_batchnorm: bool = False, compiled: bool = False
+) -> RunResult:
     """The result of `config`: from a store if it was trained before, else by training it now.
 
     A killed training goes on from its last finished epoch, bit for bit on the same machine and thread count.
@@ -82,6 +84,8 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_
         fresh: train again even where a finished run exists.
         sync_batchnorm: under torchrun, batch normalization by the whole batch; else each process normalizes by its share.
             One process does not know the difference.
+        compiled: the step by torch.compile, which takes a minute to begin and pays in long trainings on a GPU; its rounding
+            differs.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -99,7 +103,7 @@ def train(config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_
     with ExitStack() as locked:
         on_first(lambda: take_lock(config, locked, forget=fresh))
         result = on_first(lambda: find_result(config, fresh=fresh))
-        return result or fit(config, data.to(target), target, sync_batchnorm)
+        return result or fit(config, data.to(target), target, sync_batchnorm, compiled)
 
 
 def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
@@ -116,7 +120,9 @@ def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
 
 
 @nan_passes()
-def fit(config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: bool = False) -> RunResult:
+def fit(
+    config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: bool = False, compiled: bool = False
+) -> RunResult:
     """The training loop; see `train`."""
     folder = on_first(lambda: open_folder(config))
     start = starting_weights(config, device)  # may train another run, and so comes before the seed
@@ -142,7 +148,7 @@ def fit(config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: b
     for name, part in parts.items():
         if name in state:
             part.load_state_dict(state[name])
-    training = average_gradients(training)
+    training = average_gradients(torch.compile(training) if compiled else training)
     started = time.perf_counter() - state["seconds"]
     status, radius = "finished", torch.tensor(math.nan)
     bar = progress_bar(config, total_steps, done=len(state["epochs"]) * steps_per_epoch)
@@ -201,7 +207,7 @@ def fit(config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: b
         if snapshot is not None:
             arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
     provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)
-    provenance |= {"processes": world_size(), "sync_batchnorm": sync_batchnorm and world_size() > 1}
+    provenance |= {"processes": world_size(), "sync_batchnorm": sync_batchnorm and world_size() > 1, "compiled": compiled}
     result = on_first(lambda: save_result(RunResult(config, status, state["epochs"], test, provenance), arrays))
     on_first(lambda: (folder / "checkpoint.pt").unlink(missing_ok=True))
     return result
@@ -221,8 +227,9 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 def make_optimizer(config: RunConfig, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
     """SGD with momentum, or Adam with `momentum` as its first beta."""
     if config.optimizer == "adam":
-        return torch.optim.Adam(weights, lr=config.lr, betas=(config.momentum, 0.999), weight_decay=config.weight_decay)
-    return torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        betas = (config.momentum, 0.999)
+        return torch.optim.Adam(weights, lr=config.lr, betas=betas, weight_decay=config.weight_decay, fused=True)
+    return torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
 
 
 def make_batches(objective: nn.Module, config: RunConfig, epoch: int, split: Images) -> list[TupleBatch]:

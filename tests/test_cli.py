@@ -61,7 +61,7 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["data", "check", "mnist"], "unknown data set 'mnist'"),
         (["report", "--profile", "fast"], "unknown profile 'fast'"),
         (["report", "--item", "table 9"], "unknown table 'table 9'"),
-        (["report", "--item", "table 4.1", "--write", "x.md"], "leave out --item"),
+        (["report", "--item", "table 4.1", "--write", "x.md"], "--write writes every table; leave out --item"),
         (["course", "--only", "99"], "no notebook starts with '99'"),
     ],
 )

@@ -4,9 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from conftest import one_line
+from test_faces_training import TINY as TINY_FACES
+from test_faces_training import make_tree
 
 from fercore import examinations, runs
+from fercore.config import RunConfig
+from fercore.data.augment import center_crop, normalize
 from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.examinations import examine, load_trained
 from fercore.runs import RunResult, local_folder, ship
@@ -72,7 +77,7 @@ def test_what_is_not_shipped_is_not_asked(tiny, shipped, monkeypatch):
 
 
 def test_wrong_questions_get_one_line(tiny, monkeypatch):
-    with pytest.raises(ConfigError, match="known: probabilities") as caught:
+    with pytest.raises(ConfigError, match="known: probabilities, attention") as caught:
         examine(tiny(method="softmax"), "age")
     assert one_line(caught.value)
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")
@@ -90,3 +95,52 @@ def test_watched_steps_are_those_of_the_training(tiny):
     assert seen["own"].min() > 0
     assert (seen["own_pull"] > 0).all()
     assert seen["sizes"].sum() == len(seen["labels"]) == len(seen["predictions"])
+
+
+# --- attention ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def faces(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))
+    tree = make_tree(tmp_path)
+    return lambda **values: RunConfig(**({"data": f"simfer:{tree}", "lr": 0.01} | TINY_FACES | values))
+
+
+def test_attention_is_what_the_network_gives_these_images(faces):
+    config = faces(method="dacl")
+    found = examine(config, "attention")
+    trained = load_trained(config, "cpu", with_objective=True)
+    split, positions = trained.data.test, torch.tensor(found["positions"].astype(int))
+    assert (split.labels[positions].numpy() == found["labels"]).all()
+    images = split.read(positions)
+    views = normalize(center_crop(images, config.crop), trained.data.mean, trained.data.std)
+    with torch.no_grad():
+        features = trained.model.features(views)
+        a, (x, logits) = trained.objective.attend(features).numpy(), trained.model.head(features)
+    np.testing.assert_allclose(found["attention"] / 255, a, atol=0.5 / 255 + 1e-5)
+    assert (found["predictions"] == logits.argmax(dim=1).numpy()).all()
+    spread = np.ptp(x.numpy(), axis=0)
+    np.testing.assert_allclose(found["embeddings"] / 255 * spread + x.numpy().min(axis=0), x, atol=spread.max() / 255 + 1e-5)
+    assert found["attention_without_mouth"].shape == (len(found["hidden_rows"]), a.shape[1])
+    assert (found["attention_without_mouth"] != found["attention"][found["hidden_rows"]]).any()
+    assert (found["attention_without_mouth"] != found["attention_without_eyes"]).any()
+
+
+@pytest.mark.parametrize(("part", "rows"), [("mouth", range(41, 60)), ("eyes", range(13, 32))])
+def test_a_bar_hides_its_part_and_nothing_else(part, rows):
+    images = torch.randint(0, 100, (2, 3, 64, 64), dtype=torch.uint8)
+    hidden = examinations.hide(images, part, 56, (1.0, 0.5, 0.8))
+    bar = torch.zeros(64, dtype=torch.bool)
+    bar[list(rows)] = True
+    changed = (hidden != images).any(dim=1)
+    assert torch.equal(changed.all(dim=2), bar.expand(2, -1))
+    assert not changed[:, ~bar].any()
+    assert hidden[0, :, rows[0], 0].tolist() == [255, 128, 204]
+
+
+def test_attention_is_asked_of_faces_and_of_methods_that_have_it(faces, tiny):
+    for config, words in ((faces(method="center"), "no attention of its own"), (tiny(method="dacl"), "wmnist has none")):
+        with pytest.raises(ConfigError, match=words) as caught:
+            examine(config, "attention")
+        assert one_line(caught.value)

@@ -1,6 +1,7 @@
 """Every row of METHODS: it trains on digits and faces, resumes, and its joint loss is the sum of its parts."""
 
 import inspect
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from test_faces_training import make_tree
 import fercore.train as loop
 from fercore import losses
 from fercore.config import RunConfig
+from fercore.data.splits import Images
 from fercore.errors import ConfigError
 from fercore.methods import METHODS, Step, find_method
 from fercore.models import DACLAttention, build_model
@@ -217,7 +219,14 @@ def test_every_hyperparameter_changes_what_is_trained(method):
     """A name in a row that nothing reads would be a knob of air."""
     others = {"center_init": "released", "normalization": "released", "center_step": "wen", "form": "log"}
     others |= {"dim_reduction": "sum", "margin_grad": "attached", "gate": "hard", "memory": "batch", "lengths": "free"}
-    others |= {"softmax_of": "queries", "neighbors": 1, "gamma_warmup": 1.0, "positives": 1, "negatives": 1}
+    others |= {
+        "attention_from": "constant",
+        "softmax_of": "queries",
+        "neighbors": 1,
+        "gamma_warmup": 1.0,
+        "positives": 1,
+        "negatives": 1,
+    }
     plain = trace(method)
     for name, value in METHODS[method].hyperparameters.items():
         change = others.get(name, value + 1 if isinstance(value, int) else value)
@@ -266,6 +275,71 @@ def test_the_centers_of_dacl_follow_4_14():
         members = [i for i in range(M) if Y[i] == k]
         expected[k] -= 0.5 * sum(step.attention[i] * (C[k] - X[i]) for i in members).detach() / (1 + len(members))
     torch.testing.assert_close(objective.centers, expected)
+
+
+def ablated(source: str, progress: float, seed: int = 0) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Of DACL without its own attention: the loss beside softmax, the centers after a step, the network's attention."""
+    torch.manual_seed(0)
+    config = RunConfig(method="dacl", lambda_c=1, attention_from=source, seed=seed)
+    objective = find_method("dacl").objective(config, K, D, MAP).double()
+    objective.centers.copy_(C)
+    step = Step(X, LOGITS, Y, progress, objective.attend(FEATURES))
+    loss = objective(step).item() - entropy()
+    objective.after_step(step)
+    return loss, objective.centers.clone(), step.attention
+
+
+def by_loops(a: torch.Tensor) -> tuple[float, torch.Tensor]:
+    """The loss and the centers that the weights a give."""
+    loss = sum(a[i, j] * (X[i, j] - C[Y[i], j]) ** 2 for i in range(M) for j in range(D)).item() / (2 * M)
+    centers = C.clone()
+    for k in range(K):
+        members = [i for i in range(M) if Y[i] == k]
+        centers[k] -= 0.5 * sum(a[i] * (C[k] - X[i]) for i in members) / (1 + len(members))
+    return loss, centers
+
+
+def test_constant_attention_is_center_loss_with_half_of_both_steps():
+    loss, centers, network = ablated("constant", 0.5)
+    expected = by_loops(torch.full((M, D), 0.5))
+    assert network is None
+    assert loss == pytest.approx(expected[0], rel=1e-9)
+    torch.testing.assert_close(centers, expected[1])
+    half = find_method("center").objective(RunConfig(method="center", lambda_c=0.5, alpha=0.25), K, D, MAP).double()
+    half.centers.copy_(C)
+    step = Step(X, LOGITS, Y)
+    assert half(step).item() - entropy() == pytest.approx(loss, rel=1e-9)
+    half.after_step(step)
+    torch.testing.assert_close(half.centers, centers)
+
+
+def test_shuffled_attention_is_the_next_images():
+    loss, centers, network = ablated("shuffled", 0.5)
+    expected = by_loops(torch.stack([network[i - 1] for i in range(M)]).detach())
+    assert loss == pytest.approx(expected[0], rel=1e-9)
+    torch.testing.assert_close(centers, expected[1])
+    assert loss != pytest.approx(by_loops(network.detach())[0], rel=1e-6)
+
+
+def test_noise_is_of_the_seed_and_the_step_alone():
+    loss, centers, network = ablated("noise", 0.5)
+    torch.manual_seed(7)
+    torch.testing.assert_close(ablated("noise", 0.5)[1], centers, rtol=0, atol=0)
+    assert network is None
+    assert len({loss, ablated("noise", 0.5 + 1e-5)[0], ablated("noise", 0.5, seed=1)[0]}) == 3
+    whole = find_method("dacl").objective(RunConfig(method="dacl", attention_from="noise"), K, 400, MAP)
+    a = whole.weights(Step(torch.zeros(M, 400), LOGITS, Y, 0.5))
+    assert 0 <= a.min() < 0.01
+    assert 0.99 < a.max() < 1
+    assert a.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert a.std().item() == pytest.approx(12**-0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("source", ["constant", "noise"])
+def test_without_a_network_nothing_of_it_is_trained_or_recorded(source, on_faces):
+    result = train(on_faces(method="dacl", attention_from=source))
+    assert result.status == "finished"
+    assert "attention_mean" not in result.epochs[-1]
 
 
 def test_validation_does_not_count_mistakes():
@@ -388,3 +462,28 @@ def test_every_row_says_where_it_comes_from():
         assert row.source, name
     assert len({row.label for row in METHODS.values()}) == len(METHODS)
     assert inspect.getdoc(find_method("dda").objective)
+
+
+# --- GPUs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_never_makes_a_gpu_wait(method, monkeypatch):
+    """On PyTorch's "meta" device tensors have shapes and no numbers: whatever reads a number back, or makes a shape of
+    numbers, as choosing by a mask does, fails. So it would break a CUDA graph.
+    """
+    real = torch.autocast  # does not know "meta"
+    monkeypatch.setattr(torch, "autocast", lambda device, *a, **o: nullcontext() if device == "meta" else real(device, *a, **o))
+    config = RunConfig(method=method, data="simfer", profile="quick")
+    labels, identities = torch.arange(96) % 7, torch.arange(96) % 5
+    split = Images(torch.zeros(96, 3, 48, 48, dtype=torch.uint8), labels, identities)
+    model = build_model(config, 7)
+    features, dim = output_shapes(model, config)
+    objective = find_method(method).objective(config, 7, dim, features)
+    batch = loop.make_batches(objective, config, 0, split)[0]
+    training = loop.Training(model, objective).to("meta")
+    images = torch.empty(len(batch.positions), 3, 40, 40, device="meta")
+    loss, seen = training(images, labels[batch.positions].to("meta"), batch, 0.5)
+    loss.backward()
+    objective.after_step(seen)
+    assert all(weight.grad is not None for weight in model.parameters())

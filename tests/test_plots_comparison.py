@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_bundle, plot_differences, plot_recall_differences, plot_records, plot_shares
+from fercore.plots import plot_bundle, plot_recall_differences, plot_records, plot_seed_differences, plot_shares
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def axes():
 
 
 def test_a_row_shows_its_seeds_mean_and_interval_and_the_published_gain(axes):
-    plot_differences(axes, {"a": [1.0, 3.0], "b": []}, {"a": (-2.0, 6.0), "b": (np.nan, np.nan)}, {"a": 5.0}, title="t")
+    plot_seed_differences(axes, {"a": [1.0, 3.0], "b": []}, {"a": (-2.0, 6.0), "b": (np.nan, np.nan)}, {"a": 5.0}, title="t")
     drawn = [tuple(line.get_xdata()) for line in axes.lines]
     for expected in ((-2.0, 6.0), (1.0, 3.0), (2.0,), (5.0,)):
         assert expected in drawn

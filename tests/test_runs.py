@@ -308,3 +308,11 @@ def test_shipped_only_names_the_command_and_trains_nothing(tiny, fits, monkeypat
 def test_results_compare_by_what_they_say(tiny):
     result = train(tiny())
     assert result != dataclasses.replace(result, status="diverged")
+
+
+def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
+    configs = [tiny(seed=seed) for seed in (0, 1)]
+    ship([train(config) for config in configs], drawn={configs[0].id})
+    kept, slim = (set(runs.shipped_result(config).arrays) for config in configs)
+    assert kept - slim == {"test_embeddings"}
+    assert "test_predictions" in slim

@@ -4,11 +4,15 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import ConfigError
-from fercore.train import compact, epoch_order, find_device, has_diverged, learning_rate, normalize
+from fercore.models.build import build_model
+from fercore.runs import local_folder
+from fercore.train import compact, epoch_order, find_device, has_diverged, learning_rate, normalize, train
 
 
 def test_the_published_schedule_divides_the_rate_every_20_epochs():
@@ -59,3 +63,27 @@ def test_a_device_that_is_not_there_is_one_line():
     for name in ("gpu", "cuda:99"):
         with pytest.raises(ConfigError, match=rf"^device '{name}' cannot be used here [^\n]*$"):
             find_device(name)
+
+
+# --- what is meant for GPUs, tried on a CPU -----------------------------------------------------------------------------
+
+
+def test_a_compiled_step_trains_the_same(tiny, tmp_path, monkeypatch):
+    whole = train(tiny(method="center"))
+    compile_step, seen = torch.compile, []
+    monkeypatch.setattr(torch, "compile", lambda step: seen.append(step) or compile_step(step, backend="aot_eager"))
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "compiled"))
+    compiled = train(tiny(method="center"), compiled=True)
+    assert len(seen) == 1
+    assert compiled.provenance["compiled"]
+    assert compiled.epochs[-1]["loss"] == pytest.approx(whole.epochs[-1]["loss"], rel=1e-4)
+    assert set(load_file(local_folder(tiny(method="center")) / "last.safetensors")) == set(
+        build_model(whole.config, 10).state_dict()
+    )
+
+
+def test_a_step_in_bfloat16_trains(tiny, monkeypatch):
+    monkeypatch.setattr(loop, "autocast", lambda device: torch.autocast("cpu", torch.bfloat16))
+    result = train(tiny(method="dda", gamma=0.1, epochs=2))
+    assert result.status == "finished"
+    assert result.epochs[-1]["loss"] < result.epochs[0]["loss"]

@@ -1,10 +1,14 @@
 """The compiled loops of the input pipeline on a CPU: squares cut out of images, and bytes turned into floats.
 
-Numba translates this module; it is written as one would write it in C. One thread each: they take a hundredth of a step.
+Numba translates the loops; they are written as one would write them in C, and hold no interpreter lock.
 """
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numba
 import numpy as np
+import torch
 
 
 def compiled(function):
@@ -21,21 +25,23 @@ def cut_squares(images: np.ndarray, top: np.ndarray, left: np.ndarray, flip: np.
     `flip` [m] says so.
     """
     count, channels, side, _ = squares.shape
+    width = np.uint64(side)  # unsigned, an index cannot count from the end: without that check eight times faster
     for i in range(count):
+        first = np.uint64(left[i])
+        last = first + width - np.uint64(1)
         for c in range(channels):
             for y in range(side):
                 row, square = images[i, c, top[i] + y], squares[i, c, y]
                 if flip[i]:
-                    last = left[i] + side - 1
-                    for x in range(side):
+                    for x in range(width):
                         square[x] = row[last - x]
                 else:
-                    for x in range(side):
-                        square[x] = row[left[i] + x]
+                    for x in range(width):
+                        square[x] = row[first + x]
 
 
 @compiled
-def look_up(images: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
+def look_up(images: np.ndarray, values: np.ndarray, table: np.ndarray) -> None:
     """values[i, y, x, c] = table[c, images[i, c, y, x]]: floats with the channel last, of bytes with the channel second."""
     count, channels, height, width = images.shape
     for i in range(count):
@@ -43,3 +49,19 @@ def look_up(images: np.ndarray, table: np.ndarray, values: np.ndarray) -> None:
             for c in range(channels):
                 for x in range(width):
                     values[i, y, x, c] = table[c, images[i, c, y, x]]
+
+
+def look_up_in_threads(images: np.ndarray, values: np.ndarray, table: np.ndarray) -> None:
+    """`look_up`, its images divided among PyTorch's threads: the floats are many, and their memory is new in every batch."""
+    threads, count = torch.get_num_threads(), len(images)
+    if threads == 1:
+        return look_up(images, values, table)
+    size = -(-count // threads)
+    slices = [slice(start, start + size) for start in range(0, count, size)]
+    list(pool(threads).map(lambda part: look_up(images[part], values[part], table), slices))
+    return None
+
+
+@lru_cache(maxsize=1)
+def pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)

@@ -152,7 +152,7 @@ def island_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, weight: 
     """
     check_number("weight", weight, least=0)
     own = center_loss(embeddings, labels, centers)
-    return own + weight * (1 + cosines(centers))[other_pairs(centers)].sum()
+    return own + weight * ((1 + cosines(centers)) * other_pairs(centers)).sum()
 
 
 def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
@@ -178,7 +178,7 @@ def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
     with torch.no_grad(), torch.autocast(centers.device.type, enabled=False):
         c = at_least_float32(centers)
         lengths = c.norm(dim=1, keepdim=True).clamp(min=SHORTEST)
-        unit, others = c / lengths, other_pairs(c).to(c)
+        unit, others = c / lengths, other_pairs(c)
         sums = others @ unit - (others * (unit @ unit.T)).sum(dim=1, keepdim=True) * unit
         return weight * sums / lengths / max(1, len(c) - 1)
 
@@ -197,7 +197,7 @@ def separate_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor
     check_embeddings(embeddings, labels, centers)
     x, c = at_least_float32(embeddings), at_least_float32(centers)
     within = 1 - F.cosine_similarity(x, c[labels.long()], dim=1, eps=SHORTEST)
-    between = (1 + cosines(c))[other_pairs(c)].sum() / max(1, len(c) * (len(c) - 1))
+    between = ((1 + cosines(c)) * other_pairs(c)).sum() / max(1, len(c) * (len(c) - 1))
     return within.mean() + between
 
 
@@ -256,5 +256,5 @@ def cosines(centers: Tensor) -> Tensor:
 
 
 def other_pairs(centers: Tensor) -> Tensor:
-    """The mask [K, K] of pairs j != k."""
-    return ~torch.eye(len(centers), dtype=torch.bool, device=centers.device)
+    """[K, K]: 1 for pairs j != k, 0 else; a factor, for choosing by a mask would make a GPU wait for the number chosen."""
+    return 1 - torch.eye(len(centers)).to(centers)

@@ -14,7 +14,7 @@ from fercore.plots.style import class_colors
 HERE, PUBLISHED = "#0072B2", "#D55E00"
 
 
-def plot_differences(
+def plot_seed_differences(
     axes: Axes,
     differences: Mapping[str, Sequence[float]],
     intervals: Mapping[str, tuple[float, float]],

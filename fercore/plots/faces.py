@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from fercore.plots.style import class_colors
 
@@ -64,6 +65,34 @@ def plot_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str]
         shares, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="Blues", square=True, cbar=False, linewidths=0.5, ax=axes,
         xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
     )  # fmt: skip
+    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.tick_params(axis="x", rotation=45, length=0)
+    axes.tick_params(axis="y", rotation=0, length=0)
+
+
+def plot_confusion_difference(
+    axes: Axes, confusion: np.ndarray, baseline: np.ndarray, class_names: Sequence[str], *, title: str = ""
+) -> None:
+    """What changes against a baseline, in points of each true class: purple for more, orange for less.
+
+    On the diagonal purple is better, beside it orange is. Changes that round to 0 are left blank.
+
+    Args:
+        axes: where to draw.
+        confusion, baseline: [K, K] counts of the same test images, true class in rows.
+        class_names: [K].
+        title: the axes' title.
+    """
+    shares = [100 * np.asarray(c, dtype=float) / np.sum(c, axis=1, keepdims=True) for c in (confusion, baseline)]
+    change = shares[0] - shares[1]
+    bound = max(np.abs(change).max(), 1)
+    text = np.where(np.abs(change) < 0.5, "", np.char.mod("%+.0f", change))
+    sns.heatmap(
+        change, annot=text, fmt="", vmin=-bound, vmax=bound, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
+        linecolor="0.85", xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
+    )  # fmt: skip
+    for k in range(len(change)):  # the diagonal reads the other way round
+        axes.add_patch(Rectangle((k, k), 1, 1, fill=False, edgecolor="0.3", linewidth=1.2))
     axes.set(title=title, xlabel="predicted", ylabel="true")
     axes.tick_params(axis="x", rotation=45, length=0)
     axes.tick_params(axis="y", rotation=0, length=0)

@@ -318,3 +318,12 @@ def test_wrong_requests_get_one_line(request_, message):
 def test_floats_are_refused():
     with pytest.raises(TypeError, match=r"^images must be uint8, got torch\.float32$"):
         augment(torch.zeros(1, 3, 8, 8), "flip", 4, erasing=0.0, generator=seeded())
+
+
+@pytest.mark.parametrize("recipe", ["five-crop", "random-crop", "flip", "none"])
+def test_a_share_of_a_batch_gets_the_views_it_has_in_the_whole(recipe):
+    images = noise(7, 3, 12, 12)
+    whole = augment(images, recipe, 8, erasing=0.0, generator=seeded())
+    for own in (slice(0, 3), slice(3, 7)):
+        part = augment(images[own], recipe, 8, erasing=0.0, generator=seeded(), total=7, own=own)
+        assert torch.equal(part, whole[own])
