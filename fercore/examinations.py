@@ -5,19 +5,19 @@ it is, where its attention lies, what it makes of darker or hidden faces. Answer
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data
-from fercore.data.augment import normalize
 from fercore.errors import ConfigError
-from fercore.methods import find_method
+from fercore.methods import Step, find_method
 from fercore.models.build import build_model, output_shapes
 from fercore.runs import (
     find_examination,
@@ -29,17 +29,7 @@ from fercore.runs import (
     shipped_only,
     write_at_once,
 )
-from fercore.train import (
-    Training,
-    evaluate,
-    find_device,
-    learning_rate,
-    make_batches,
-    make_optimizer,
-    seed_everything,
-    train,
-    training_views,
-)
+from fercore.train import evaluate, find_device, fit, take_lock, train
 
 Arrays = dict[str, np.ndarray]
 
@@ -121,39 +111,23 @@ def steps(config: RunConfig, device: str) -> Arrays:
         cross_entropy_pull, own_pull: [T], the length of each part's gradient by the batch's embeddings.
         predictions, labels: [N] uint8, of the training images in the order in which they came; sizes: [T], how many a step.
     """
+    rows, seen_classes = [], []
+
+    def watch(loss: Tensor, step: Step) -> None:
+        entropy = F.cross_entropy(step.logits, step.labels)
+        parts = {"cross_entropy": entropy, "own": loss - entropy}
+        row = {"sizes": len(step.labels)} | {name: part.item() for name, part in parts.items()}
+        for name, part in parts.items():
+            (gradient,) = torch.autograd.grad(part, step.embeddings, retain_graph=True)
+            row[f"{name}_pull"] = gradient.norm().item()
+        rows.append(row)
+        seen_classes.append(torch.stack([step.logits.argmax(dim=1), step.labels]).cpu())
+
     target = find_device(device)
     data = load_data(config.data, **config.data_options).to(target)
-    seed_everything(config.seed)
-    model = build_model(config, data.num_classes)
-    features, dim = output_shapes(model, config)
-    model.to(target, memory_format=torch.channels_last)
-    objective = find_method(config.method).objective(config, data.num_classes, dim, features).to(target)
-    training = Training(model, objective)
-    weights = list(training.parameters())
-    optimizer = make_optimizer(config, weights)
-    rows, seen_classes = [], []
-    per_epoch = len(make_batches(objective, config, 0, data.train))
-    for step in range(per_epoch * config.epochs):
-        batch = make_batches(objective, config, step // per_epoch, data.train)[step % per_epoch]
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step, per_epoch)
-        views = training_views(config, data.train.read(batch.positions), step)
-        labels = data.train.labels[batch.positions.to(target)]
-        loss, seen = training(normalize(views, data.mean, data.std), labels, batch, (step + 1) / (per_epoch * config.epochs))
-        entropy = F.cross_entropy(seen.logits, labels)
-        parts = {"cross_entropy": entropy, "own": loss - entropy}
-        pulls = {}
-        for name, part in parts.items():
-            (gradient,) = torch.autograd.grad(part, seen.embeddings, retain_graph=True)
-            pulls[f"{name}_pull"] = gradient.norm()
-        optimizer.zero_grad()
-        loss.backward()
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(weights, config.clip_norm)
-        optimizer.step()
-        objective.after_step(seen)
-        rows.append({name: value.item() for name, value in (parts | pulls).items()} | {"sizes": len(labels)})
-        seen_classes.append(torch.stack([seen.logits.argmax(dim=1), labels]).cpu())
+    with ExitStack() as locked:
+        take_lock(config, locked, forget=True)
+        fit(config, data, target, watch=watch)
     predictions, labels = torch.cat(seen_classes, dim=1).numpy().astype(np.uint8)
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return table | {"predictions": predictions, "labels": labels}
