@@ -15,7 +15,7 @@ from fercore.errors import ConfigError
 from fercore.losses.centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
 from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
-from fercore.methods import ATTENTION_FROM, LENGTHS, METHODS, SOFTMAX_OF, find_method
+from fercore.methods import ATTENTION_FROM, IDENTITIES, LENGTHS, METHODS, SOFTMAX_OF, find_method
 from fercore.models.attention import GATES
 from fercore.models.build import HEADS
 from fercore.models.resnet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
@@ -90,6 +90,7 @@ class RunConfig:
     positives: int | None = None  # images of a tuple that show the query's expression, with the query
     negatives: int | None = None  # images of a tuple that show others
     lengths: str | None = None  # of embeddings in the tuplet losses: "unit", or "free" as they are
+    identities: str | None = None  # of the tuples, "random" makes up who is seen; left out, the set's own, where it has them
     softmax_of: str | None = None  # of all images of the tuples, or of their queries alone; see methods.NPlusOne
 
     def __post_init__(self) -> None:
@@ -186,6 +187,7 @@ CHOICES = {
     "gate": GATES,
     "memory": MEMORIES,
     "lengths": LENGTHS,
+    "identities": IDENTITIES,
     "softmax_of": SOFTMAX_OF,
 }
 RANGES = {  # lowest, highest allowed value

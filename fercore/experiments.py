@@ -192,6 +192,46 @@ def amtc3l_anatomy(profile: str) -> Experiment:
     return {label: seeds_of(profile, 1, **values) for label, values in ANATOMY.items()}
 
 
+FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # subject-independent, as the (N+M) paper tests on CK+
+SEQUENCES = dict(data="simfer", preset="sequences", image_size=60, crop=48, trunk="inception", val_fraction=1 / 7)
+SEQUENCES_TRAINING = {
+    "quick": dict(epochs=2, clip_norm=1.0),
+    "laptop": dict(width=0.5, epochs=40, batch_size=48, clip_norm=1.0),
+    "paper": dict(optimizer="adam", lr=0.001, batch_size=144, augment="random-crop"),
+}
+TUPLETS = {f"{b}B(N+{n.upper()})Softmax": f"nplus{n}-{b}b" for n in "1m" for b in (1, 2)}  # as table 3 names them
+
+
+def over_folds(profile: str, **values: object) -> list[RunConfig]:
+    """One config a test fold of SimFER's sequences; one seed."""
+    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | values
+    return [RunConfig(profile=profile, fold=fold, **recipe) for fold in range(FOLDS[profile])]
+
+
+def tuplet_tables(profile: str) -> Experiment:
+    """Tables 1 to 5 and figures 5 and 6 of the (N+M) paper, and two baselines that it lacks.
+
+    Softmax alone, with the network of the one-branch rows; and the paper's method with tuples of made-up people.
+    """
+    rows = {"softmax": over_folds(profile, method="softmax", head="one-branch")}
+    rows |= tuplet_accuracies(profile)
+    if profile != "quick":
+        rows["2B(N+M)Softmax, made-up people"] = over_folds(profile, method="nplusm-2b", identities="random")
+    return rows
+
+
+def tuplet_accuracies(profile: str) -> Experiment:
+    """Tables 3 and 5: (N+1) and (N+M), one branch and two."""
+    chosen = TUPLETS if profile != "quick" else dict(list(TUPLETS.items())[-1:])
+    return {label: over_folds(profile, method=method) for label, method in chosen.items()}
+
+
+def tuplet_confusions(profile: str) -> Experiment:
+    """Tables 1, 2 and 4: the paper's method alone."""
+    label = list(TUPLETS)[-1]
+    return {label: tuplet_accuracies(profile)[label]}
+
+
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "chapter_1": chapter_1,
@@ -209,6 +249,7 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "tuning": tuning,
     "leaderboard": leaderboard,
     "amtc3l_anatomy": amtc3l_anatomy,
+    "tuplet_tables": tuplet_tables,
 }
 # What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
 # ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
@@ -217,6 +258,11 @@ PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 3.3": table_3_3,
     "table 4.1": table_4_1,
     "table 4.2": table_4_1,
+    "table 1": tuplet_confusions,
+    "table 2": tuplet_confusions,
+    "table 3": tuplet_accuracies,
+    "table 4": tuplet_confusions,
+    "table 5": tuplet_accuracies,
 }
 
 

@@ -42,7 +42,7 @@ from fercore.errors import ConfigError, StoreError
 from fercore.losses.centers import world_size
 from fercore.losses.checks import at_least_float32, nan_passes
 from fercore.methods import Step, find_method
-from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
+from fercore.metrics import confusion_matrix, recalls, summarize, vote
 from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.paths import ROOT
@@ -398,7 +398,8 @@ def test_once(
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
         if data.test.sequences is not None:
-            test[name]["sequence_accuracy"] = sequence_accuracy(logits, data.test.labels, data.test.sequences)
+            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
+            test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
     arrays = {"test_embeddings": compact(principal(embeddings))}
     arrays["test_labels"] = class_numbers(data.test.labels)
     arrays["test_predictions"] = class_numbers(predictions)

@@ -137,6 +137,7 @@ def test_the_ids_of_shipped_dacl_runs_hold():
     """An option that came later is left out of the configs that do not use it."""
     assert RunConfig(method="dacl", data="simfer", profile="laptop").id == "dacl-simfer-laptop-s0-7bf9859ba1"
     assert "attention_from" not in RunConfig(method="dacl").to_dict()
+    assert "identities" not in RunConfig(method="nplusm-2b").to_dict()
 
 
 def test_replace_changes_what_it_names():

@@ -320,6 +320,9 @@ def test_sequences_are_scored_as_sequences(tmp_path):
         count = len(load(f"simfer:{root}", fold=3).test) / 3
         assert 0 <= score <= 1
         assert score * count == pytest.approx(round(score * count))
+        voted = np.array(result.test[name]["sequence_confusion"])
+        assert voted.sum() == count
+        assert np.trace(voted) == pytest.approx(score * count)
 
 
 def test_a_sweep_reads_each_set_with_its_own_options(tiny):
