@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_bands, plot_mining, plot_plane, plot_spheres
+from fercore.plots import plot_bands, plot_forces, plot_mining, plot_plane
 from fercore.plots.tuples import KINDS
 from fercore.stats import estimate
 
@@ -59,7 +59,12 @@ def test_bands_are_mean_and_spread_over_the_folds():
     assert highest == pytest.approx(2 + np.std([4, 0], ddof=1))
 
 
-def test_spheres_have_their_radii():
+def test_forces_start_at_their_points_and_short_ones_are_left_out():
     _, axes = plt.subplots()
-    plot_spheres(axes, inner=1.0, outer=3**0.5)
-    assert [patch.radius for patch in axes.patches] == [3**0.5, 1.0]
+    points, forces = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 4.0]]), np.array([[0.5, 0.0], [-1.0, 0.0], [0.0, 0.001]])
+    plot_forces(axes, points, ["positive, kept"] * 2 + ["negative"], forces, title="t", radii=(1.0, 3**0.5))
+    arrows = [text for text in axes.texts if text.arrow_patch]
+    assert [(list(arrow.xyann), list(arrow.xy)) for arrow in arrows] == [([0, 0], [0.5, 0]), ([2, 0], [1, 0])] or [
+        (list(arrow.xy), list(arrow.xyann)) for arrow in arrows
+    ] == [([0, 0], [0.5, 0]), ([2, 0], [1, 0])]
+    assert [(patch.radius, list(patch.center)) for patch in axes.patches] == [(1.0, [1, 0]), (3**0.5, [1, 0])]

@@ -14,7 +14,7 @@ from fercore.plots.samplers import (
     plot_sigmoid_box,
 )
 from fercore.plots.style import class_colors, save_figure, use_style
-from fercore.plots.tuples import plot_bands, plot_mining, plot_plane, plot_spheres
+from fercore.plots.tuples import plot_bands, plot_forces, plot_mining, plot_plane
 
 __all__ = [
     "class_colors",
@@ -36,6 +36,7 @@ __all__ = [
     "plot_faces",
     "plot_fates",
     "plot_followers",
+    "plot_forces",
     "plot_gains",
     "plot_landscapes",
     "plot_mining",
@@ -48,7 +49,6 @@ __all__ = [
     "plot_seeds",
     "plot_sigmoid_box",
     "plot_similarity",
-    "plot_spheres",
     "plot_training",
     "save_figure",
     "use_style",

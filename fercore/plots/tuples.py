@@ -16,6 +16,7 @@ KINDS = {  # of a tuple's images
     "positive, dropped": dict(marker="X", color="#D55E00", markersize=9),
     "negative": dict(marker="s", color="#777777", markersize=7),
 }
+SHORTEST = 0.02  # of an arrow, in the units of the plane
 
 
 def plot_mining(points: np.ndarray, distances: np.ndarray, kinds: Sequence[str], centers: np.ndarray) -> Figure:
@@ -47,19 +48,38 @@ def plot_mining(points: np.ndarray, distances: np.ndarray, kinds: Sequence[str],
     return figure
 
 
-def plot_spheres(axes: Axes, *, inner: float, outer: float, title: str = "") -> None:
-    """The sphere that positives are drawn into, and the one that negatives are pushed out of, around a center at 0.
+def plot_forces(
+    axes: Axes,
+    points: np.ndarray,
+    kinds: Sequence[str],
+    forces: np.ndarray,
+    *,
+    title: str,
+    radii: tuple[float, float] | None = None,
+) -> None:
+    """Where a loss moves the images of a tuple in the plane; the first one is the query.
 
     Args:
         axes: where to draw.
-        inner, outer: the radii.
+        points: [n, 2].
+        kinds: [n], keys of `KINDS`.
+        forces: [n, 2], minus the loss's gradients, drawn in the units of the plane; one too short to see is left out.
         title: the axes' title.
+        radii: of the spheres around the positives' center that positives are drawn into and negatives pushed out of.
     """
-    axes.add_patch(Circle((0, 0), outer, facecolor="#F4DCCB", edgecolor="#D55E00", linewidth=1))
-    axes.add_patch(Circle((0, 0), inner, facecolor="#CFE3F1", edgecolor="#0072B2", linewidth=1))
-    axes.plot(0, 0, "*", color="black", markersize=10)
-    bound = 1.6 * outer
-    axes.set(title=title, xlim=(-bound, bound), ylim=(-bound, bound), aspect="equal", xticks=[], yticks=[])
+    kinds = np.asarray(kinds)
+    if radii:
+        center = points[kinds != "negative"].mean(axis=0)
+        for radius, color in zip(radii, ("#0072B2", "#D55E00"), strict=True):
+            axes.add_patch(Circle(center, radius, fill=False, edgecolor=color, linestyle="--", linewidth=1))
+    for kind in dict.fromkeys(kinds):
+        axes.plot(*points[kinds == kind].T, linestyle="none", **KINDS[kind])
+    axes.annotate("query", points[0], xytext=(8, -14), textcoords="offset points", fontsize=8.5)
+    for point, force in zip(points, forces, strict=True):
+        if np.linalg.norm(force) > SHORTEST:
+            axes.annotate("", point + force, point, arrowprops={"arrowstyle": "->", "linewidth": 1.6, "color": "black"})
+    axes.set(title=title, xticks=[], yticks=[], aspect="equal")
+    axes.margins(0.25)
 
 
 def plot_plane(
