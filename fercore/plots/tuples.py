@@ -55,7 +55,7 @@ def plot_forces(
     forces: np.ndarray,
     *,
     title: str,
-    radii: tuple[float, float] | None = None,
+    radii: Sequence[float] = (),
 ) -> None:
     """Where a loss moves the images of a tuple in the plane; the first one is the query.
 
@@ -65,13 +65,13 @@ def plot_forces(
         kinds: [n], keys of `KINDS`.
         forces: [n, 2], minus the loss's gradients, drawn in the units of the plane; one too short to see is left out.
         title: the axes' title.
-        radii: of the spheres around the positives' center that positives are drawn into and negatives pushed out of.
+        radii: of the spheres around the positives' center into which positives are drawn and out of which negatives are
+            pushed, where the loss has them.
     """
     kinds = np.asarray(kinds)
-    if radii:
-        center = points[kinds != "negative"].mean(axis=0)
-        for radius, color in zip(radii, ("#0072B2", "#D55E00"), strict=True):
-            axes.add_patch(Circle(center, radius, fill=False, edgecolor=color, linestyle="--", linewidth=1))
+    center = points[kinds != "negative"].mean(axis=0)
+    for radius in radii:
+        axes.add_patch(Circle(center, radius, fill=False, edgecolor="0.5", linestyle="--", linewidth=1))
     for kind in dict.fromkeys(kinds):
         axes.plot(*points[kinds == kind].T, linestyle="none", **KINDS[kind])
     axes.annotate("query", points[0], xytext=(8, -14), textcoords="offset points", fontsize=8.5)
