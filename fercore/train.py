@@ -299,19 +299,19 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     """What `load_weights` is to start from; None for fresh weights.
 
     pretrained=simfer-id is one run for all seeds and methods: softmax on SimFER's identities, with this run's network
-    and profile. It is trained first where its weights are not here.
+    and profile; pretrained=simfer is the same on its expressions. It is trained first where its weights are not here.
     """
     kind, _, path = (config.pretrained or "none").partition(":")
-    if kind != "simfer-id":
+    if kind not in ("simfer", "simfer-id"):
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
     same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
-    identities = RunConfig(method="softmax", data="simfer-id", **same)
-    weights = local_folder(identities) / "best.safetensors"
+    first = RunConfig(method="softmax", data=kind, **same)
+    weights = local_folder(first) / "best.safetensors"
     if on_first(lambda: not weights.exists()):
-        known = on_first(lambda: find_result(identities))  # a shipped result has no weights
-        train(identities, device=str(device), fresh=known is not None)
+        known = on_first(lambda: find_result(first))  # a shipped result has no weights
+        train(first, device=str(device), fresh=known is not None)
     if on_first(lambda: not weights.exists()):
-        raise StoreError(f"{identities.id} left no weights to start from: it diverged; choose pretrained=none")
+        raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
     return weights
 
 
