@@ -164,9 +164,11 @@ def dacl_ablation(profile: str) -> Experiment:
 
 
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.tuning), a row each."""
+    """The trials of every method (fercore.tuning), a row each; and what a seed does to one, with softmax's default."""
     tried = {method: trials(method, profile) for method in METHODS}
-    return {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
+    rows = {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
+    seeds = LEADERBOARD_SEEDS[check_profile(profile)]
+    return rows | {"softmax, every seed": [tried["softmax"][0].replace(seed=seed) for seed in seeds]}
 
 
 def leaderboard(profile: str) -> Experiment:
