@@ -1,0 +1,207 @@
+"""What a training will take, computed before it begins: arithmetic, GPU memory, disk. Nothing is trained or measured.
+
+The network runs one step on PyTorch's "meta" device, where tensors have shapes and no numbers, while its multiplications and
+the tensors that it keeps for the backward pass are counted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fercore.config import RunConfig
+from fercore.data import parse_name
+from fercore.data.catalog import CLASS_NAMES
+from fercore.data.check import EXPECTED
+from fercore.errors import ConfigError
+from fercore.full_scale import FOLDS, FULL_SCALE, runs_for
+from fercore.methods import find_method
+from fercore.models.build import build_model, output_shapes
+from fercore.report import DATA_NAMES
+from fercore.train import look, make_step, pretraining_of
+from fercore.tuples import TupleBatch
+
+CLASSES = {"ckplus": 8}  # with contempt
+WEIGHT_BYTES = {None: 14, "adam": 18}  # of one weight: value, gradient, momentum (Adam: and variance) in float32, bfloat16 copy
+PIXEL_BYTES = 3  # an image store has three channels of one byte
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one run takes.
+
+    Attributes:
+        train_images: that the network sees in all epochs together, those of a tuple one by one.
+        flops: of the whole run, validation and test included; a multiply-add counts as two.
+        gpu_bytes: weights, their gradients and momenta, and what one batch keeps for the backward pass, in bfloat16. What
+            CUDA takes for itself, and images that are held on the GPU, come on top.
+        store_bytes: of the data set's decoded images, shared by all runs at this size.
+        run_bytes: of the weights that a finished run keeps.
+    """
+
+    train_images: int
+    flops: float
+    gpu_bytes: int
+    store_bytes: int
+    run_bytes: int
+
+
+def expect(config: RunConfig, images: tuple[int, int, int] | None = None) -> Expected:
+    """What the training of `config` takes.
+
+    Args:
+        config: a run on faces.
+        images: of the training, validation and test split; None takes the release's counts.
+
+    Raises:
+        ConfigError: `images` is None, and the set has no release.
+    """
+    train, val, test = images or release_images(config)
+    step = count_step(config.replace(seed=0) if config.fold is None else config.replace(seed=0, fold=0))
+    seen = train * config.epochs
+    if config.softmax_of == "queries":
+        seen *= config.positives + config.negatives
+    looked_at = val * config.epochs + 2 * test  # the last weights and the best are tested
+    return Expected(
+        train_images=seen,
+        flops=seen * step.flops / step.images + looked_at * step.forward_flops / step.images,
+        gpu_bytes=WEIGHT_BYTES[config.optimizer] * step.weights + step.saved_bytes,
+        store_bytes=(train + val + test) * PIXEL_BYTES * config.image_size**2,
+        run_bytes=4 * (step.weights + step.network_weights),  # last and best network, one objective
+    )
+
+
+def release_images(config: RunConfig) -> tuple[int, int, int]:
+    """Training, validation and test images of a release, as `load_faces` divides them up to a few."""
+    name = parse_name(config.data)[0]
+    if name not in EXPECTED:
+        raise ConfigError(f"{name} has no release whose images could be counted; known: {', '.join(EXPECTED)}")
+    counts = {split: total if isinstance(total, int) else sum(total) for split, total in EXPECTED[name][0].items()}
+    if name in FOLDS:
+        counts["test"] = round(counts["all"] / FOLDS[name])
+        counts["train"] = counts["all"] - counts["test"]
+    rest = round(counts["train"] * config.data_fraction)
+    val = counts["val"] if "val" in counts else round(rest * config.val_fraction)
+    return rest - (0 if "val" in counts else val), val, counts["test"]
+
+
+# --- one step -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """Of one batch of `images`; weights are counted in numbers, `network_weights` being those of the network alone."""
+
+    images: int
+    flops: int
+    forward_flops: int
+    saved_bytes: int
+    weights: int
+    network_weights: int
+
+
+@lru_cache
+def count_step(config: RunConfig) -> StepCount:
+    """Count a training step of `config` on the meta device, in bfloat16 as a GPU computes it; losses are in float32."""
+    classes = CLASSES.get(parse_name(config.data)[0], len(CLASS_NAMES))
+    batch = some_batch(config)
+    size = len(batch.positions)
+    with torch.device("meta"):
+        model = build_model(config, classes)
+        features, dim = output_shapes(model, config)
+        objective = find_method(config.method).objective(config, classes, dim, features)
+        images = torch.empty(size, 3, config.crop, config.crop, dtype=torch.bfloat16)
+        labels = torch.zeros(size, dtype=torch.int64)
+    network = sum(weight.numel() for weight in model.parameters())
+    own = sum(weight.numel() for weight in objective.parameters())
+    for part in (model, getattr(objective, "attention", None) or nn.Identity()):
+        part.to(torch.bfloat16)
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        look(model, objective, images)
+    with FlopCounterMode(display=False) as both:
+        loss, saved = keeping(lambda: step_loss(model, objective, images, labels, batch), [*model.parameters()])
+        loss.backward()
+    return StepCount(size, both.get_total_flops(), forward.get_total_flops(), saved, network + own, network)
+
+
+def step_loss(model: nn.Module, objective: nn.Module, images: Tensor, labels: Tensor, batch: TupleBatch) -> Tensor:
+    return objective(make_step(look(model, objective, images), labels, batch, progress=0.5))
+
+
+def some_batch(config: RunConfig) -> TupleBatch:
+    """A batch as `config` has them, of tuples where it trains on tuples; which images are in it is no matter here."""
+    if config.positives is None:
+        return TupleBatch(torch.arange(config.batch_size), [])
+    sizes = [(config.positives, config.negatives)] * max(1, config.batch_size // (config.positives + config.negatives))
+    return TupleBatch(torch.arange(sum(map(sum, sizes))), sizes)
+
+
+def keeping(compute, weights: Iterable[Tensor]) -> tuple[Tensor, int]:
+    """What `compute()` returns, and the bytes of the tensors that autograd keeps for its backward pass, without `weights`.
+
+    Several kept tensors may be views of one memory, which counts once.
+    """
+    known = {storage_of(weight) for weight in weights}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if storage_of(tensor) not in known:
+            kept[storage_of(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor  # held by the graph, so that no other memory gets its address
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = compute()
+    return result, sum(kept.values())
+
+
+def storage_of(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def plan(tables: Iterable[str] = tuple(FULL_SCALE), *, tflops: float, gpus: int = 1) -> pd.DataFrame:
+    """What each published table takes on its own data, one line a table, and all of them together: runs that tables share,
+    and pre-trainings, count once there.
+
+    Args:
+        tables: keys of FULL_SCALE.
+        tflops: 10^12 operations a second that one GPU sustains.
+        gpus: that share the runs.
+
+    Columns: table, data, runs, pre-trainings, hours (of one GPU each run, divided by `gpus`), longest run (minutes), GPU (GB
+    of the largest batch), disk (GB: decoded images and kept weights).
+    """
+    rows = [{"table": name} | plan_runs(runs_for([name]), tflops, gpus) for name in tables]
+    together = [{"table": "together"} | plan_runs(runs_for(tables), tflops, gpus)] if len(rows) > 1 else []
+    return pd.DataFrame(rows + together)
+
+
+def plan_runs(runs: list[RunConfig], tflops: float, gpus: int) -> dict[str, object]:
+    """One line of `plan`."""
+    first = {pretraining_of(config) for config in runs} - {None}
+    sets = dict.fromkeys(DATA_NAMES[parse_name(config.data)[0]] for config in runs)
+    needs = {config: expect(config) for config in [*runs, *first]}
+    minutes = [need.flops / (tflops * 1e12) / 60 for need in needs.values()]
+    stores = {(parse_name(config.data)[0], config.image_size): need.store_bytes for config, need in needs.items()}
+    disk = sum(stores.values()) + sum(need.run_bytes for need in needs.values())
+    return {
+        "data": ", ".join(sets),
+        "runs": len(runs),
+        "pre-trainings": len(first),
+        "hours": sum(minutes) / 60 / gpus,
+        "longest run": max(minutes),
+        "GPU": max(need.gpu_bytes for need in needs.values()) / 1e9,
+        "disk": disk / 1e9,
+    }
+
+
+def to_text(table: pd.DataFrame) -> pd.DataFrame:
+    """A plan as it is printed: a few digits, for it is no more exact than that."""
+    digits = {"hours": "{:.1f}", "longest run": "{:.0f}", "GPU": "{:.1f}", "disk": "{:.0f}"}
+    return table.assign(**{name: [form.format(value) for value in table[name]] for name, form in digits.items()})
