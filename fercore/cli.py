@@ -144,11 +144,13 @@ def train_command(options: argparse.Namespace) -> None:
 
 def sweep_command(options: argparse.Namespace) -> None:
     """Every run's line in a table, also where some failed: their reasons come after it, as the error."""
-    from fercore.errors import SweepError
+    from fercore.errors import ConfigError, SweepError
     from fercore.executors import slurm_executor
     from fercore.sweep import sweep
 
     if options.table:
+        if options.experiment or options.set or options.grid or options.profile == "laptop":
+            raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
         configs = find_tables(options.table)
     elif options.experiment:
         configs = [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]

@@ -20,12 +20,12 @@ from fercore.data.check import EXPECTED
 from fercore.errors import ConfigError
 from fercore.full_scale import FOLDS, FULL_SCALE, runs_for
 from fercore.methods import find_method
-from fercore.models.build import build_model, output_shapes
+from fercore.models.build import MNIST_SIDE, build_model, output_shapes
 from fercore.report import DATA_NAMES
 from fercore.train import look, make_step, pretraining_of
 from fercore.tuples import TupleBatch
 
-CLASSES = {"ckplus": 8}  # with contempt
+CLASSES = {"ckplus": 8, "wmnist": 10}  # of the others seven; CK+ has contempt
 WEIGHT_BYTES = {None: 14, "adam": 18}  # of one weight: value, gradient, momentum (Adam: and variance) in float32, bfloat16 copy
 PIXEL_BYTES = 3  # an image store has three channels of one byte
 
@@ -39,7 +39,7 @@ class Expected:
         flops: of the whole run, validation and test included; a multiply-add counts as two.
         gpu_bytes: weights, their gradients and momenta, and what one batch keeps for the backward pass, in bfloat16. What
             CUDA takes for itself, and images that are held on the GPU, come on top.
-        store_bytes: of the data set's decoded images, shared by all runs at this size.
+        store_bytes: of the data set's decoded images, shared by all runs at this size; digits have no store.
         run_bytes: of the weights that a finished run keeps.
     """
 
@@ -54,7 +54,7 @@ def expect(config: RunConfig, images: tuple[int, int, int] | None = None) -> Exp
     """What the training of `config` takes.
 
     Args:
-        config: a run on faces.
+        config: what is to train.
         images: of the training, validation and test split; None takes the release's counts.
 
     Raises:
@@ -70,7 +70,7 @@ def expect(config: RunConfig, images: tuple[int, int, int] | None = None) -> Exp
         train_images=seen,
         flops=seen * step.flops / step.images + looked_at * step.forward_flops / step.images,
         gpu_bytes=WEIGHT_BYTES[config.optimizer] * step.weights + step.saved_bytes,
-        store_bytes=(train + val + test) * PIXEL_BYTES * config.image_size**2,
+        store_bytes=(train + val + test) * PIXEL_BYTES * (config.image_size or 0) ** 2,
         run_bytes=4 * (step.weights + step.network_weights),  # last and best network, one objective
     )
 
@@ -114,7 +114,8 @@ def count_step(config: RunConfig) -> StepCount:
         model = build_model(config, classes)
         features, dim = output_shapes(model, config)
         objective = find_method(config.method).objective(config, classes, dim, features)
-        images = torch.empty(size, 3, config.crop, config.crop, dtype=torch.bfloat16)
+        shape = (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
+        images = torch.empty(size, *shape, dtype=torch.bfloat16)
         labels = torch.zeros(size, dtype=torch.int64)
     network = sum(weight.numel() for weight in model.parameters())
     own = sum(weight.numel() for weight in objective.parameters())
