@@ -4,9 +4,10 @@ The network runs one step on PyTorch's "meta" device, where tensors have shapes 
 the tensors that it keeps for the backward pass are counted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import pandas as pd
 import torch
@@ -22,9 +23,9 @@ from fercore.full_scale import FOLDS, FULL_SCALE, runs_for
 from fercore.methods import find_method
 from fercore.models.build import MNIST_SIDE, build_model, output_shapes
 from fercore.report import DATA_NAMES
-from fercore.train import look, make_step, pretraining_of
-from fercore.tuples import TupleBatch
+from fercore.train import look, pretraining_of
 
+T = TypeVar("T")
 CLASSES = {"ckplus": 8, "wmnist": 10}  # of the others seven; CK+ has contempt
 WEIGHT_BYTES = {None: 14, "adam": 18}  # of one weight: value, gradient, momentum (Adam: and variance) in float32, bfloat16 copy
 PIXEL_BYTES = 3  # an image store has three channels of one byte
@@ -106,42 +107,35 @@ class StepCount:
 
 @lru_cache
 def count_step(config: RunConfig) -> StepCount:
-    """Count a training step of `config` on the meta device, in bfloat16 as a GPU computes it; losses are in float32."""
+    """Count a training step of `config` on the meta device, in bfloat16 as a GPU computes it.
+
+    The network and the method's attention are counted, the loss is not: it takes at most 2 % of a step (benchmarks/RESULTS.md).
+    """
     classes = CLASSES.get(parse_name(config.data)[0], len(CLASS_NAMES))
-    batch = some_batch(config)
-    size = len(batch.positions)
+    size = batch_images(config)
     with torch.device("meta"):
         model = build_model(config, classes)
         features, dim = output_shapes(model, config)
         objective = find_method(config.method).objective(config, classes, dim, features)
         shape = (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
         images = torch.empty(size, *shape, dtype=torch.bfloat16)
-        labels = torch.zeros(size, dtype=torch.int64)
-    network = sum(weight.numel() for weight in model.parameters())
-    own = sum(weight.numel() for weight in objective.parameters())
-    for part in (model, getattr(objective, "attention", None) or nn.Identity()):
-        part.to(torch.bfloat16)
+    whole = nn.ModuleList([model, objective]).to(torch.bfloat16)
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         look(model, objective, images)
     with FlopCounterMode(display=False) as both:
-        loss, saved = keeping(lambda: step_loss(model, objective, images, labels, batch), [*model.parameters()])
-        loss.backward()
-    return StepCount(size, both.get_total_flops(), forward.get_total_flops(), saved, network + own, network)
+        outputs, saved = keeping(lambda: look(model, objective, images), whole.parameters())
+        sum(values.sum() for values in outputs).backward()
+    weights, network = (sum(weight.numel() for weight in part.parameters()) for part in (whole, model))
+    return StepCount(size, both.get_total_flops(), forward.get_total_flops(), saved, weights, network)
 
 
-def step_loss(model: nn.Module, objective: nn.Module, images: Tensor, labels: Tensor, batch: TupleBatch) -> Tensor:
-    return objective(make_step(look(model, objective, images), labels, batch, progress=0.5))
+def batch_images(config: RunConfig) -> int:
+    """Images of a batch: as many as are asked for, or the whole tuples among them."""
+    tuple_size = (config.positives or 0) + (config.negatives or 0)
+    return max(1, config.batch_size // tuple_size) * tuple_size if tuple_size else config.batch_size
 
 
-def some_batch(config: RunConfig) -> TupleBatch:
-    """A batch as `config` has them, of tuples where it trains on tuples; which images are in it is no matter here."""
-    if config.positives is None:
-        return TupleBatch(torch.arange(config.batch_size), [])
-    sizes = [(config.positives, config.negatives)] * max(1, config.batch_size // (config.positives + config.negatives))
-    return TupleBatch(torch.arange(sum(map(sum, sizes))), sizes)
-
-
-def keeping(compute, weights: Iterable[Tensor]) -> tuple[Tensor, int]:
+def keeping(compute: Callable[[], T], weights: Iterable[Tensor]) -> tuple[T, int]:
     """What `compute()` returns, and the bytes of the tensors that autograd keeps for its backward pass, without `weights`.
 
     Several kept tensors may be views of one memory, which counts once.
