@@ -233,7 +233,7 @@ def predict_command(options: argparse.Namespace) -> None:
 
 def plan_command(options: argparse.Namespace) -> None:
     from fercore.errors import ConfigError
-    from fercore.expected import plan, to_text
+    from fercore.expected import STEP_MS, plan, to_text
     from fercore.full_scale import FULL_SCALE
 
     if options.tflops <= 0 or options.gpus < 1:
@@ -241,7 +241,8 @@ def plan_command(options: argparse.Namespace) -> None:
     table = plan(options.table or list(FULL_SCALE), tflops=options.tflops, gpus=options.gpus)
     print(to_text(table).to_string(index=False))
     gpus = "one GPU that sustains" if options.gpus == 1 else f"{options.gpus} GPUs that sustain, each,"
-    print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s; longest run in minutes, GPU memory and disk in GB")
+    print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s and take at least {STEP_MS:g} ms a step")
+    print("longest run in minutes; GPU memory (of a batch) and disk in GB")
 
 
 def report_command(options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from fercore.config import RunConfig
 from fercore.data.check import check_dataset
 from fercore.data.layouts import LAYOUTS, write_layout
 from fercore.errors import ConfigError
-from fercore.expected import count_step, expect, keeping, plan, release_images
+from fercore.expected import batch_images, count, expect, keeping, plan, release_images
 from fercore.experiments import EXPERIMENTS
 from fercore.full_scale import FULL_SCALE, full_scale, lacking, runs_for, trainable
 from fercore.methods import METHODS
@@ -152,23 +152,23 @@ def test_what_can_train_is_told_apart_from_what_cannot(folder):
 @pytest.mark.parametrize(("trunk", "multiply_adds"), [("resnet18", 1.81e9), ("resnet50", 4.09e9)])  # torchvision's pages
 def test_arithmetic_is_the_published_one(trunk, multiply_adds):
     config = RunConfig(method="softmax", data="rafdb", profile="paper", trunk=trunk, image_size=256, crop=224, batch_size=2)
-    step = count_step(config)
-    assert step.forward_flops / step.images == pytest.approx(2 * multiply_adds, rel=0.02)
-    assert 2.8 < step.flops / step.forward_flops < 3  # backward twice as much, but for the images, which want no gradient
+    image = count(config)
+    assert image.forward_flops == pytest.approx(2 * multiply_adds, rel=0.02)
+    assert 2.8 < image.flops / image.forward_flops < 3  # backward twice as much, but for the images, which want no gradient
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_counted(method):
     config = RunConfig(method=method, data="rafdb", profile="paper", pretrained="none", image_size=40, crop=32, batch_size=24)
-    step = count_step(config)
-    assert step.images == 24  # whole tuples of 12 or of 8
-    assert step.flops > 2 * step.forward_flops > 0
-    assert step.weights >= step.network_weights > 0
-    assert step.saved_bytes > 0
+    image = count(config)
+    assert batch_images(config) == 24  # whole tuples of 12 or of 8
+    assert image.flops > 2 * image.forward_flops > 0
+    assert image.weights >= image.network_weights > 0
+    assert image.kept_bytes > 0
 
 
 def test_attention_networks_are_counted():
-    plain, dacl = (count_step(RunConfig(method=m, data="rafdb", profile="paper", **DACL_SIZE)) for m in ("softmax", "dacl"))
+    plain, dacl = (count(RunConfig(method=m, data="rafdb", profile="paper", **DACL_SIZE)) for m in ("softmax", "dacl"))
     assert dacl.network_weights == plain.network_weights
     assert dacl.weights - plain.weights == pytest.approx(91.9e6, rel=0.01)  # METHODS' CE-Unit and heads at 224 px
 
@@ -214,8 +214,8 @@ def test_a_tuple_costs_its_images():
     config = RunConfig(method="nplusm-2b", data="sfew", profile="paper")
     need, train_images = expect(config), release_images(config)[0]
     assert need.train_images == 12 * train_images * config.epochs
-    step = count_step(config.replace(seed=0))
-    assert need.flops == pytest.approx(need.train_images * step.flops / step.images, rel=0.02)
+    image = count(config.replace(seed=0))
+    assert need.flops == pytest.approx(need.train_images * image.flops, rel=0.02)
 
 
 def test_disk_is_counted_exactly():
@@ -228,14 +228,22 @@ def test_disk_is_counted_exactly():
     assert expect(config.replace(epochs=14)).flops == pytest.approx(2 * need.flops, rel=0.02)
 
 
+def test_a_run_takes_the_longer_of_arithmetic_and_steps():
+    need = expect(RunConfig(method="softmax", data="rafdb", profile="paper"))
+    assert need.steps == math.ceil(11_044 * 60 / 64)
+    assert need.minutes(1.0, step_ms=0.001) == need.flops / 1e12 / 60
+    assert need.minutes(1.0, step_ms=0.001) == 2 * need.minutes(2.0, step_ms=0.001)
+    assert need.minutes(1000.0, step_ms=6.0) == need.steps * 0.006 / 60
+
+
 def test_a_plan_counts_shared_runs_once():
     table = plan(["table 1", "table 3"], tflops=30.0, gpus=2).set_index("table")
     assert list(table.index) == ["table 1", "table 3", "together"]
     assert list(table["runs"]) == [8, 4 * 18, 4 * 18]
     assert list(table["pre-trainings"]) == [1, 1, 1]
     assert table.loc["together", "hours"] == pytest.approx(table.loc["table 3", "hours"])
-    slower = plan(["table 1"], tflops=15.0, gpus=1)["hours"].iloc[0]
-    assert slower == pytest.approx(4 * table.loc["table 1", "hours"])
+    alone = plan(["table 1"], tflops=30.0, gpus=1)["hours"].iloc[0]
+    assert alone == pytest.approx(2 * table.loc["table 1", "hours"])
     assert table.loc["table 3", "data"] == "CK+, MMI"
 
 
@@ -245,7 +253,7 @@ def test_the_command_prints_a_plan(capsys):
     assert not exit_.value.code
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[1:3]] == [["table", "1"], ["table", "4"]]
-    assert lines[-1].startswith("computed, not measured, for 4 GPUs")
+    assert lines[-2].startswith("computed, not measured, for 4 GPUs that sustain, each, 30 TFLOP/s")
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
