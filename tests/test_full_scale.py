@@ -33,7 +33,9 @@ from simfer.identity import sample_identity
 from simfer.render import render
 from simfer.wild import sample_scene
 
-SMALL = {"image_size": 32, "crop": 28, "width": 1 / 16, "epochs": 1, "batch_size": 24, "pretrained": "none"}
+SMALL = {"image_size": 32, "crop": 28, "width": 1 / 16, "epochs": 1, "batch_size": 24, "pretrained": "none"} | {
+    "val_fraction": 0.25
+}
 FREE = ("table 3.1", LAYERS)  # digits, and no results
 
 

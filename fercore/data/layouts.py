@@ -25,7 +25,7 @@ def write_layout(name: str, root: Path, image: ImageMaker, *, times: int = 1) ->
         name: a key of LAYOUTS.
         root: the folder; it is made.
         image: gives the image with a running number that shows a class (7 is contempt).
-        times: multiplies the number of images; from 3 on every class has enough people for a validation split by identity.
+        times: multiplies the number of images; with 4 a quarter of the people can be held out for validation.
 
     Raises:
         ConfigError: there is no such layout.
