@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ from fercore.errors import ConfigError, StoreError
 from fercore.losses.centers import world_size
 from fercore.losses.checks import at_least_float32, nan_passes
 from fercore.methods import Step, find_method
-from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
+from fercore.metrics import confusion_matrix, recalls, summarize, vote
 from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.paths import ROOT
@@ -121,9 +121,14 @@ def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
 
 @nan_passes()
 def fit(
-    config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: bool = False, compiled: bool = False
+    config: RunConfig,
+    data: Splits,
+    device: torch.device,
+    sync_batchnorm: bool = False,
+    compiled: bool = False,
+    watch: Callable[[Tensor, Step], None] | None = None,
 ) -> RunResult:
-    """The training loop; see `train`."""
+    """The training loop; see `train`. `watch` is shown every step's loss, before its backward pass, and what it was made of."""
     folder = on_first(lambda: open_folder(config))
     start = starting_weights(config, device)  # may train another run, and so comes before the seed
     seed_everything(config.seed)
@@ -166,6 +171,8 @@ def fit(
             labels = data.train.labels[batch.positions.to(device)]
             inputs = normalize(views, data.mean, data.std)
             loss, seen = training(inputs, labels, batch, (step + 1) / total_steps)
+            if watch:
+                watch(loss, seen)
             optimizer.zero_grad()
             loss.backward()
             if config.clip_norm:
@@ -314,10 +321,10 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
 
 
 def pretraining_of(config: RunConfig) -> RunConfig | None:
-    """The run from whose weights `config` starts, one for all seeds and methods: softmax on SimFER's identities or on
-    FER2013, with this run's network and profile. None where it starts from no run.
+    """The run from whose weights `config` starts, one for all seeds and methods: softmax on SimFER's expressions (simfer) or
+    identities (simfer-id), or on FER2013, with this run's network and profile. None where it starts from no run.
     """
-    if config.pretrained not in ("simfer-id", "fer2013"):
+    if config.pretrained not in ("simfer", "simfer-id", "fer2013"):
         return None
     same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
     return RunConfig(method="softmax", data=config.pretrained, **same)
@@ -406,7 +413,8 @@ def test_once(
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
         if data.test.sequences is not None:
-            test[name]["sequence_accuracy"] = sequence_accuracy(logits, data.test.labels, data.test.sequences)
+            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
+            test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
     arrays = {"test_embeddings": compact(principal(embeddings))}
     arrays["test_labels"] = class_numbers(data.test.labels)
     arrays["test_predictions"] = class_numbers(predictions)

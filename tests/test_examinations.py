@@ -77,7 +77,7 @@ def test_what_is_not_shipped_is_not_asked(tiny, shipped, monkeypatch):
 
 
 def test_wrong_questions_get_one_line(tiny, monkeypatch):
-    with pytest.raises(ConfigError, match="known: probabilities, attention") as caught:
+    with pytest.raises(ConfigError, match="known: probabilities, attention, identity, mining") as caught:
         examine(tiny(method="softmax"), "age")
     assert one_line(caught.value)
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")
@@ -85,6 +85,16 @@ def test_wrong_questions_get_one_line(tiny, monkeypatch):
     monkeypatch.setattr(examinations, "find_result", lambda config: lost)
     with pytest.raises(ConfigError, match="diverged"):
         examine(tiny(method="softmax"), "probabilities")
+
+
+def test_watched_steps_are_those_of_the_training(tiny):
+    config = tiny(method="tc3l-ns", weight=5.0)
+    result, seen = train(config), examine(config, "steps")
+    joint = (seen["cross_entropy"] + seen["own"]).reshape(config.epochs, -1).mean(axis=1)
+    assert joint == pytest.approx([row["loss"] for row in result.epochs], rel=1e-4)
+    assert seen["own"].min() > 0
+    assert (seen["own_pull"] > 0).all()
+    assert seen["sizes"].sum() == len(seen["labels"]) == len(seen["predictions"])
 
 
 # --- attention ------------------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_folds_are_all_tested_once():
     assert [config.fold for config in mmi["1B(N+1)Softmax"]] == list(range(10))
     for rows in (ckplus, mmi):
         for configs in rows.values():
-            assert len({config.seed for config in configs}) == len(configs)
+            assert len({(config.seed, config.fold) for config in configs}) == len(configs)
 
 
 def test_tables_share_their_runs():

@@ -1,6 +1,13 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
 from fercore.plots.attention import plot_attention_map, plot_attention_rows, plot_followers, plot_similarity
+from fercore.plots.comparison import (
+    plot_bundle,
+    plot_recall_differences,
+    plot_records,
+    plot_seed_differences,
+    plot_shares,
+)
 from fercore.plots.curves import plot_class_counts, plot_differences, plot_fates, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
@@ -15,13 +22,16 @@ from fercore.plots.samplers import (
     plot_sigmoid_box,
 )
 from fercore.plots.style import class_colors, save_figure, use_style
+from fercore.plots.tuples import plot_bands, plot_forces, plot_mining, plot_plane
 
 __all__ = [
     "class_colors",
     "plot_attention_map",
     "plot_attention_rows",
+    "plot_bands",
     "plot_best_of",
     "plot_best_so_far",
+    "plot_bundle",
     "plot_chance_curve",
     "plot_chimera_shares",
     "plot_chimera_steps",
@@ -35,16 +45,23 @@ __all__ = [
     "plot_faces",
     "plot_fates",
     "plot_followers",
+    "plot_forces",
     "plot_gains",
     "plot_landscapes",
     "plot_memory",
+    "plot_mining",
     "plot_minutes",
     "plot_needed",
     "plot_negatives",
+    "plot_plane",
     "plot_probes",
     "plot_rate_map",
     "plot_recall_against_size",
+    "plot_recall_differences",
+    "plot_records",
+    "plot_seed_differences",
     "plot_seeds",
+    "plot_shares",
     "plot_sigmoid_box",
     "plot_similarity",
     "plot_training",
