@@ -24,6 +24,7 @@ from fercore.mining import mine_positives
 from fercore.models.build import build_model, output_shapes
 from fercore.probes import read_expression, read_identity
 from fercore.runs import (
+    RunResult,
     find_examination,
     find_result,
     local_folder,
@@ -81,8 +82,7 @@ def load_trained(config: RunConfig, device: str, *, with_objective: bool = False
     needed = ["last.safetensors", "objective.safetensors"][: 1 + with_objective]
     known, folder = find_result(config), local_folder(config)
     if not known or (not known.diverged and not all((folder / name).exists() for name in needed)):
-        (folder / "result.json").unlink(missing_ok=True)  # a run without its weights is not whole
-        known = train(config, device=device, fresh=known is not None)
+        known = train_again(config, device) if known else train(config, device=device)
     if known.diverged:
         raise ConfigError(f"{config.id} diverged, and left no network to examine")
     target = find_device(device)
@@ -95,6 +95,15 @@ def load_trained(config: RunConfig, device: str, *, with_objective: bool = False
         objective.load_state_dict(load_file(folder / "objective.safetensors"))
         objective.to(target).eval()
     return Trained(config, data, model.to(target, memory_format=torch.channels_last).eval(), objective)
+
+
+def train_again(config: RunConfig, device: str, watch: Callable[[Tensor, Step], None] | None = None) -> RunResult:
+    """Train a run that may be finished; its result is replaced when the new one is there. `watch` is as in `train.fit`."""
+    target = find_device(device)
+    data = load_data(config.data, **config.data_options).to(target)
+    with ExitStack() as locked:
+        take_lock(config, locked, forget=True)
+        return fit(config, data, target, watch=watch)
 
 
 # --- the questions -----------------------------------------------------------------------------------------------------
@@ -128,11 +137,7 @@ def steps(config: RunConfig, device: str) -> Arrays:
         rows.append(row)
         seen_classes.append(torch.stack([step.logits.argmax(dim=1), step.labels]).cpu())
 
-    target = find_device(device)
-    data = load_data(config.data, **config.data_options).to(target)
-    with ExitStack() as locked:
-        take_lock(config, locked, forget=True)
-        fit(config, data, target, watch=watch)
+    train_again(config, device, watch)
     predictions, labels = torch.cat(seen_classes, dim=1).numpy().astype(np.uint8)
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return table | {"predictions": predictions, "labels": labels}
