@@ -56,7 +56,16 @@ def parser() -> argparse.ArgumentParser:
     add_config_options(many)
     many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
     many.add_argument("--grid", action="append", default=[], metavar="KEY=V1,V2", help="try each value; may be repeated")
-    many.add_argument("--experiment", action="append", help="a table or figure of the course, or 'all', instead of a method")
+    many.add_argument(
+        "--experiment",
+        action="append",
+        help="a table or figure of the course instead of a method; 'all' is all of them, without the tables of --table",
+    )
+    many.add_argument(
+        "--table",
+        action="append",
+        help="a table as published, on its own data and at profile paper: 'table 3.3', or 'all' of those whose data are here",
+    )
     many.add_argument(
         "--slurm",
         action="append",
@@ -75,6 +84,11 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("images", nargs="+", metavar="IMAGE")
     look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
     look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+    ahead = command("plan", plan_command, "hours, GPU memory and disk that the published tables take on their own data")
+    ahead.add_argument("--table", action="append", help="such as 'table 3.3'; may be repeated (default: all)")
+    ahead.add_argument("--tflops", type=float, default=30.0, help="10^12 operations a second that a GPU sustains (default: 30)")
+    ahead.add_argument("--gpus", type=int, default=1, help="that share the runs (default: 1)")
 
     report = command("report", report_command, "paper | here on | here | interval | status, for every published number")
     report.add_argument("--profile", default="laptop")
@@ -130,11 +144,15 @@ def train_command(options: argparse.Namespace) -> None:
 
 def sweep_command(options: argparse.Namespace) -> None:
     """Every run's line in a table, also where some failed: their reasons come after it, as the error."""
-    from fercore.errors import SweepError
+    from fercore.errors import ConfigError, SweepError
     from fercore.executors import slurm_executor
     from fercore.sweep import sweep
 
-    if options.experiment:
+    if options.table:
+        if options.experiment or options.set or options.grid or options.profile == "laptop":
+            raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
+        configs = find_tables(options.table)
+    elif options.experiment:
         configs = [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]
     else:
         grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
@@ -213,6 +231,20 @@ def predict_command(options: argparse.Namespace) -> None:
         print(f"{image}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 
 
+def plan_command(options: argparse.Namespace) -> None:
+    from fercore.errors import ConfigError
+    from fercore.expected import STEP_MS, plan, to_text
+    from fercore.full_scale import FULL_SCALE
+
+    if options.tflops <= 0 or options.gpus < 1:
+        raise ConfigError("--tflops must be above 0 and --gpus at least 1")
+    table = plan(options.table or list(FULL_SCALE), tflops=options.tflops, gpus=options.gpus)
+    print(to_text(table).to_string(index=False))
+    gpus = "one GPU that sustains" if options.gpus == 1 else f"{options.gpus} GPUs that sustain, each,"
+    print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s and take at least {STEP_MS:g} ms a step")
+    print("longest run in minutes; GPU memory (of a batch) and disk in GB")
+
+
 def report_command(options: argparse.Namespace) -> None:
     from pathlib import Path
 
@@ -250,10 +282,13 @@ def figures_command(options: argparse.Namespace) -> None:
 
 def ship_command(options: argparse.Namespace) -> None:
     from fercore.experiments import drawn
+    from fercore.full_scale import FULL_SCALE, runs_for
     from fercore.report import finished
     from fercore.runs import ship
 
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
+    if options.profile == "paper":
+        wanted |= set(runs_for(FULL_SCALE))
     results = finished(wanted)
     changed = ship(results, drawn=drawn(options.profile))
     print(f"{len(results)} of {len(wanted)} runs are finished; {changed} new or changed in results/")
@@ -334,6 +369,16 @@ def find_experiments(names: list[str], profile: str) -> dict:
         raise ConfigError(f"unknown experiment {unknown[0]!r}; known: all, {', '.join(EXPERIMENTS)}")
     chosen = EXPERIMENTS if "all" in names else {name: EXPERIMENTS[name] for name in names}
     return {f"{name}: {label}": configs for name, make in chosen.items() for label, configs in make(profile).items()}
+
+
+def find_tables(names: list[str]) -> list:
+    """The runs of the published tables of these names that can train here; the others are told, a line a reason."""
+    from fercore.full_scale import FULL_SCALE, trainable
+
+    runs, lack = trainable(FULL_SCALE if "all" in names else names)
+    for reason, count in lack.items():
+        print(f"not trained: {count} runs, for {reason} is not here", file=sys.stderr)
+    return runs
 
 
 def sweep_table(configs: list, fresh: bool) -> str:

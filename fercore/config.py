@@ -63,7 +63,7 @@ class RunConfig:
     augment: str | None = None  # how a training crop is taken; evaluation takes the center
     erasing: float | None = None  # the probability of random erasing
     trunk: str | None = None
-    pretrained: str | None = None  # "none", "imagenet", "simfer", "simfer-id" or "msceleb:PATH"
+    pretrained: str | None = None  # "none", "imagenet", "simfer", "simfer-id", "fer2013" or "msceleb:PATH"
     fold: int | None = None  # the test fold, where the protocol is subject-independent folds
 
     head: str | None = None  # the layers after the trunk, where they are not the network's own
@@ -170,7 +170,7 @@ HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperp
 KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
 STEP_ONLY = ("lr_step", "lr_decay")
 FACES_ONLY = ("preset", "image_size", "crop", "augment", "erasing", "trunk", "pretrained", "fold")
-PRETRAINED = ("none", "imagenet", "simfer", "simfer-id", "msceleb")  # the last with the path of a file
+PRETRAINED = ("none", "imagenet", "simfer", "simfer-id", "fer2013", "msceleb")  # the last with the path of a file
 CHOICES = {
     "augment": AUGMENTATIONS,
     "trunk": TRUNK_NAMES,
@@ -240,8 +240,8 @@ def check_faces(config: RunConfig) -> None:
     kind, colon, path = config.pretrained.partition(":")
     if kind not in PRETRAINED or bool(path) != (kind == "msceleb") or bool(colon) != bool(path):
         raise ConfigError(f"pretrained must be one of {', '.join(PRETRAINED)}:PATH, got {config.pretrained!r}")
-    if kind == "simfer-id" and parse_name(config.data)[0] == "simfer-id":
-        raise ConfigError("pretrained=simfer-id is what data=simfer-id makes; choose none or imagenet")
+    if kind in ("simfer-id", "fer2013") and parse_name(config.data)[0] == kind:
+        raise ConfigError(f"pretrained={kind} is what data={kind} makes; choose none or imagenet")
     if kind == "simfer" and config.preset in SIMFER_PRESETS:
         raise ConfigError(f"pretrained=simfer is what data=simfer makes of preset {config.preset}; choose none or simfer-id")
     if kind == "imagenet" and config.trunk == INCEPTION:

@@ -12,6 +12,7 @@ from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.errors import ConfigError, FercoreError
 from fercore.experiments import PAPER_TABLES, Experiment
+from fercore.full_scale import FULL_SCALE, full_scale
 from fercore.metrics import summarize
 from fercore.paths import PAPER_CSV, shown
 from fercore.profiles import check_profile
@@ -55,7 +56,7 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     """Every published number beside what finished runs of `profile` say; nothing is trained.
 
     A published row that can be read in two ways, or that ran on two data sets, has a line for each: the row's name, a
-    comma, the reading.
+    comma, the reading. Profile paper has, besides what stands in, the runs on the papers' own data (fercore.full_scale).
 
     Columns: item, data (the paper's), row, measure, paper (%), here on (what ran here, marked where it stands in for the
     paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
@@ -65,6 +66,30 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     lines = published(item)
     experiments = experiments_of(profile, lines)
     return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])])
+
+
+def full_scale_report(item: str | None = None) -> pd.DataFrame:
+    """The papers' own numbers on licensed data beside what ran on these data here, at profile paper.
+
+    Columns: as `report`, without what stands in; a row in two readings has a line for each.
+    """
+    lines = [line for line in published(item) if line["of"] == "own" and line["item"] in FULL_SCALE]
+    return pd.DataFrame([row for line in lines for row in rows_of(line, full_scale(line["item"]))])
+
+
+def full_scale_summary() -> pd.DataFrame:
+    """One line a table on licensed data: how many of its own numbers have a finished run on these data.
+
+    Columns: table, data, its own, here.
+    """
+    rows = []
+    for item, part in full_scale_report().groupby("item", sort=False):
+        numbers = part.assign(row=part["row"].str.split(",").str[0])
+        finished_ones = numbers[numbers["status"].str.contains("finished")]
+        own, here = (len(some[["row", "measure", "data"]].drop_duplicates()) for some in (numbers, finished_ones))
+        name = f"{published(item)[0]['paper']}, {item}"
+        rows.append({"table": name, "data": ", ".join(part["data"].unique()), "its own": own, "here": here or "not run"})
+    return pd.DataFrame(rows)
 
 
 def table_report(item: str, profile: str = "laptop") -> pd.DataFrame:
@@ -84,7 +109,7 @@ def summary(profile: str = "laptop") -> pd.DataFrame:
     for item, part in table.groupby("item", sort=False):
         lines = published(item)
         own = sum(line["of"] == "own" for line in lines)
-        here = [name for name in part["here on"].unique() if name != "-"]
+        here = [name for name in part.loc[part["status"] != "not run", "here on"].unique() if name != "-"]
         finished_rows = part.loc[part["status"].str.contains("finished"), ["row", "measure", "data"]]
         ran = len({(row.split(",")[0], *rest) for row, *rest in finished_rows.itertuples(index=False)})
         rows.append(
@@ -120,6 +145,9 @@ def to_document(profile: str = "laptop") -> str:
         notes = {(line["row"], line["column"]): line["note"] for line in printed if line["note"]}
         if notes:
             lines += ["", *(f"- {row}, {column}: {note}." for (row, column), note in notes.items())]
+    lines += ["", "## On the papers' own data, at the published schedules", ""]
+    lines += ["Numbers of the papers, and of these how many have a finished run here; notebook 11 has the commands.", ""]
+    lines += [to_markdown(full_scale_summary())]
     return "\n".join(lines) + "\n"
 
 
@@ -135,13 +163,17 @@ All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
 # --- one row ------------------------------------------------------------------------------------------------------------
 
 
-def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, Experiment]:
-    """{item: its runs}; none where nobody has run the table yet."""
+def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[Experiment]]:
+    """{item: its runs}, one experiment each for what stands in and for the paper's own data; none where there are no runs."""
     check_profile(profile)
-    return {item: PAPER_TABLES[item](profile) if item in PAPER_TABLES else {} for item in {line["item"] for line in lines}}
+    found = {}
+    for item in {line["item"] for line in lines}:
+        found[item] = [PAPER_TABLES[item](profile)] if item in PAPER_TABLES else []
+        found[item] += full_scale(item) if profile == "paper" and item in FULL_SCALE else []
+    return found
 
 
-def rows_of(line: dict[str, str], experiment: Experiment) -> list[dict[str, str]]:
+def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[str, str]]:
     """The report's lines for one published number."""
     told = {
         "item": line["item"],
@@ -150,16 +182,23 @@ def rows_of(line: dict[str, str], experiment: Experiment) -> list[dict[str, str]
         "measure": line["column"],
         "paper": line["value"] if line["item"] == LAYERS else f"{float(line['value']):.2f}",
     }
-    labels = [label for label in experiment if label.split(",")[0] == line["row"]] if line["of"] == "own" else []
-    if not labels:
+    found = [(rows, label) for rows in experiments for label in rows if speaks_of(line, label, rows[label][0])]
+    if not found:
         status = "quoted" if line["of"] == "quoted" else "layer size" if line["item"] == LAYERS else "not run"
         return [told | NOTHING | {"status": status}]
     rows = []
-    for label in labels:
+    for experiment, label in found:
         ours = compare(experiment[label], baseline=experiment[baseline_of(experiment, label)], metric=line["column"])
         ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
         rows.append(told | {"row": label, "here on": measured_on(experiment[label][0], line["data"])} | ours)
     return rows
+
+
+def speaks_of(line: dict[str, str], label: str, config: RunConfig) -> bool:
+    """Whether a row of runs belongs to a published number: its own row, on its own data or on what stands in for them."""
+    name = parse_name(config.data)[0]
+    fits = name == "simfer" or DATA_NAMES[name] == line["data"]
+    return line["of"] == "own" and label.split(",")[0] == line["row"] and fits
 
 
 def baseline_of(experiment: Experiment, label: str) -> str:

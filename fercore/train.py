@@ -305,14 +305,12 @@ def training_views(
 def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
     """What `load_weights` is to start from; None for fresh weights.
 
-    pretrained=simfer-id is one run for all seeds and methods: softmax on SimFER's identities, with this run's network
-    and profile; pretrained=simfer is the same on its expressions. It is trained first where its weights are not here.
+    What `pretraining_of` names is trained first where its weights are not here.
     """
-    kind, _, path = (config.pretrained or "none").partition(":")
-    if kind not in ("simfer", "simfer-id"):
+    first = pretraining_of(config)
+    if first is None:
+        kind, _, path = (config.pretrained or "none").partition(":")
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
-    same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
-    first = RunConfig(method="softmax", data=kind, **same)
     weights = local_folder(first) / "best.safetensors"
     if on_first(lambda: not weights.exists()):
         known = on_first(lambda: find_result(first))  # a shipped result has no weights
@@ -320,6 +318,16 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     if on_first(lambda: not weights.exists()):
         raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
     return weights
+
+
+def pretraining_of(config: RunConfig) -> RunConfig | None:
+    """The run from whose weights `config` starts, one for all seeds and methods: softmax on SimFER's expressions (simfer) or
+    identities (simfer-id), or on FER2013, with this run's network and profile. None where it starts from no run.
+    """
+    if config.pretrained not in ("simfer", "simfer-id", "fer2013"):
+        return None
+    same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
+    return RunConfig(method="softmax", data=config.pretrained, **same)
 
 
 def autocast(device: torch.device) -> torch.autocast:

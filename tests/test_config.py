@@ -105,7 +105,10 @@ def test_a_method_shows_its_own_hyperparameters_alone():
         ({"data": "simfer", "augment": "mixup"}, "augment must be one of none, flip, five-crop"),
         ({"data": "simfer", "trunk": "vgg"}, "trunk must be one of resnet18, resnet50"),
         ({"data": "simfer", "erasing": 2}, "erasing must lie in 0..1"),
-        ({"data": "simfer", "pretrained": "vgg"}, "pretrained must be one of none, imagenet, simfer, simfer-id, msceleb:PATH"),
+        (
+            {"data": "simfer", "pretrained": "vgg"},
+            "pretrained must be one of none, imagenet, simfer, simfer-id, fer2013",
+        ),
         ({"data": "simfer", "pretrained": "msceleb"}, "pretrained must be one of"),
         ({"data": "simfer", "pretrained": "imagenet:/x"}, "pretrained must be one of"),
         ({"data": "simfer", "pretrained": "imagenet"}, "pretrained=imagenet needs width=1 and crop=80 or more"),

@@ -14,6 +14,7 @@ from fercore.report import (
     LAYERS,
     baseline_of,
     compare,
+    full_scale_summary,
     measured_on,
     published,
     report,
@@ -181,10 +182,11 @@ def test_measured_on_names_the_preset_and_says_stand_in():
 
 def test_document_and_readme_show_every_table():
     document, readme = to_document("quick"), to_readme("quick")
+    lines = len(report("quick")) + 2 * 13 + len(full_scale_summary()) + 2  # and two of headings each
     for item in dict.fromkeys(line["item"] for line in published()):
         assert f", {item}\n" in document
         assert f", {item} |" in readme
-    assert sum(line.startswith("| ") for line in document.splitlines()) == len(report("quick")) + 2 * 13  # and two of headings
+    assert sum(line.startswith("| ") for line in document.splitlines()) == lines
     assert "doubtful: 7 of 23 would be 30.43" in document
 
 

@@ -11,6 +11,7 @@ from fercore.plots.comparison import (
 from fercore.plots.curves import plot_class_counts, plot_differences, plot_fates, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
+from fercore.plots.full_scale import plot_memory, plot_minutes
 from fercore.plots.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
 from fercore.plots.samplers import (
     plot_chimera_shares,
@@ -47,7 +48,9 @@ __all__ = [
     "plot_forces",
     "plot_gains",
     "plot_landscapes",
+    "plot_memory",
     "plot_mining",
+    "plot_minutes",
     "plot_needed",
     "plot_negatives",
     "plot_plane",

@@ -11,7 +11,7 @@ import trees
 from conftest import one_line
 from trees import TREES
 
-from fercore.data import reading
+from fercore.data import layouts, reading
 from fercore.data.check import check_dataset
 from fercore.data.readers import READERS
 from fercore.errors import DataError
@@ -213,7 +213,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet: no validation list": ("affectnet", remove("validation.csv"), ("validation.csv", "file not found")),
     "affectnet: no list": ("affectnet", remove("training.csv"), ("AffectNet's folder", "training.csv")),
     "affectnet: empty list": ("affectnet", content("training.csv", ""), ("training.csv, line 1", "subDirectory_filePath")),
-    "affectnet: header alone": ("affectnet", content("training.csv", trees.AFFECTNET_HEADER), ("no train images",)),
+    "affectnet: header alone": ("affectnet", content("training.csv", layouts.AFFECTNET_HEADER), ("no train images",)),
     "affectnet: unknown column": ("affectnet", swap("training.csv", "expression", "emotion"), ("line 1", "'expression'")),
     "affectnet: column twice": ("affectnet", swap("training.csv", "valence", "arousal"), ("line 1", "twice")),
     "affectnet: row too short": ("affectnet", line("training.csv", 5, "12/training3.jpg,1,2"), ("line 5", "3 columns")),
@@ -302,8 +302,8 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     ),
     "ck+: label in another's place": (
         "ckplus",
-        move("Emotion/S015/001", "Emotion/S045/002"),
-        ("S015_001_00000005_emotion.txt", "does not belong into S045/002"),
+        move("Emotion/S015/001", "Emotion/S010/002"),
+        ("S015_001_00000005_emotion.txt", "does not belong into S010/002"),
     ),
     "ck+: label a level too high": (
         "ckplus",

@@ -8,7 +8,7 @@ import trees
 from PIL import Image
 from trees import TREES
 
-from fercore.data import check
+from fercore.data import check, layouts
 from fercore.data.affectnet import read_affectnet
 from fercore.data.catalog import CLASS_NAMES
 from fercore.data.check import EXPECTED, check_dataset
@@ -85,8 +85,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path, layout):
 def test_rafdb_ids_are_the_canonical_order(tmp_path, build):
     build(tmp_path)
     catalog = read_rafdb(tmp_path)
-    assert counts(catalog, "train") == list(trees.RAF_TRAIN)
-    assert counts(catalog, "test") == list(trees.RAF_TEST)
+    assert counts(catalog, "train") == list(layouts.RAF_TRAIN)
+    assert counts(catalog, "test") == list(layouts.RAF_TEST)
     by_name = {file.name: label for file, label in zip(catalog.files, catalog.labels, strict=True)}
     assert by_name == {f"{stem}_aligned.jpg": label - 1 for stem, label in trees.raf_entries()}
     assert catalog.identities is None
@@ -128,7 +128,7 @@ def test_simfer_has_identities(tmp_path):
     trees.simfer(tmp_path)
     catalog = read_simfer(tmp_path)
     assert set(catalog.identities[catalog.splits == "test"]) == {2}
-    assert catalog.identities[catalog.splits == "train"].tolist() == [i % 2 for i in range(sum(trees.RAF_TRAIN))]
+    assert catalog.identities[catalog.splits == "train"].tolist() == [i % 2 for i in range(sum(layouts.RAF_TRAIN))]
     assert (catalog.labels == read_rafdb(tmp_path).labels).all()
     assert catalog.sequences is None
     assert catalog.folds == 0
@@ -284,7 +284,7 @@ def read_mmi_labels() -> list[int]:
 def test_sfew_classes_are_mapped_by_name(tmp_path):
     trees.sfew(tmp_path)
     catalog = read_sfew(tmp_path)
-    names = [trees.SFEW_COUNTS[name] for name in ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")]
+    names = [layouts.SFEW_COUNTS[name] for name in ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")]
     assert counts(catalog, "train") == [train for train, _ in names]
     assert counts(catalog, "test") == [val for _, val in names]
     assert catalog.identities is None
@@ -334,7 +334,7 @@ def test_expected_counts_add_up():
 
 def test_check_counts_extra_images_of_one_class(tmp_path, monkeypatch):
     trees.rafdb_numbered(tmp_path)
-    expected = {"train": trees.RAF_TRAIN, "test": trees.RAF_TEST}
+    expected = {"train": layouts.RAF_TRAIN, "test": trees.RAF_TEST}
     monkeypatch.setitem(EXPECTED, "rafdb", (expected,))
     trees.save(trees.draw(0), tmp_path / "train" / "2" / "train_09999_aligned.jpg")
     (tmp_path / "test" / "4" / "test_0005_aligned.jpg").unlink()
@@ -347,7 +347,7 @@ def test_check_counts_extra_images_of_one_class(tmp_path, monkeypatch):
 
 def test_check_names_images_that_do_not_decode(tmp_path, monkeypatch):
     trees.rafdb_numbered(tmp_path)
-    monkeypatch.setitem(EXPECTED, "rafdb", ({"train": trees.RAF_TRAIN, "test": trees.RAF_TEST},))
+    monkeypatch.setitem(EXPECTED, "rafdb", ({"train": layouts.RAF_TRAIN, "test": trees.RAF_TEST},))
     file = tmp_path / "train" / "4" / "train_00008_aligned.jpg"
     file.write_bytes(file.read_bytes()[:-400])
     table, ok = check_dataset("rafdb", tmp_path)
