@@ -334,7 +334,7 @@ def test_expected_counts_add_up():
 
 def test_check_counts_extra_images_of_one_class(tmp_path, monkeypatch):
     trees.rafdb_numbered(tmp_path)
-    expected = {"train": layouts.RAF_TRAIN, "test": trees.RAF_TEST}
+    expected = {"train": layouts.RAF_TRAIN, "test": layouts.RAF_TEST}
     monkeypatch.setitem(EXPECTED, "rafdb", (expected,))
     trees.save(trees.draw(0), tmp_path / "train" / "2" / "train_09999_aligned.jpg")
     (tmp_path / "test" / "4" / "test_0005_aligned.jpg").unlink()
@@ -347,7 +347,7 @@ def test_check_counts_extra_images_of_one_class(tmp_path, monkeypatch):
 
 def test_check_names_images_that_do_not_decode(tmp_path, monkeypatch):
     trees.rafdb_numbered(tmp_path)
-    monkeypatch.setitem(EXPECTED, "rafdb", ({"train": layouts.RAF_TRAIN, "test": trees.RAF_TEST},))
+    monkeypatch.setitem(EXPECTED, "rafdb", ({"train": layouts.RAF_TRAIN, "test": layouts.RAF_TEST},))
     file = tmp_path / "train" / "4" / "train_00008_aligned.jpg"
     file.write_bytes(file.read_bytes()[:-400])
     table, ok = check_dataset("rafdb", tmp_path)
