@@ -204,13 +204,17 @@ def percent(runs: list[RunResult], metric: str) -> dict[int, float]:
 def measure(run: RunResult, metric: str) -> float:
     """A number of the test set after the last epoch, named as paper.csv's columns are.
 
-    "accuracy" (of sequences, where the set has them), "balanced accuracy", "recall Fear", or "Fear as Anger": the share
-    of the fearful images that were called angry. NaN where the set has no such class.
+    "accuracy" (of sequences, where the set has them), "balanced accuracy", "minority recall" (the mean over the classes with
+    few training images), "recall Fear", or "Fear as Anger": the share of the fearful images that were called angry. NaN where
+    the set has no such class.
     """
     if metric == "accuracy":
         return run.test["last"].get("sequence_accuracy", run.accuracy)
     if metric.replace("_", " ") == "balanced accuracy":
         return run.balanced_accuracy
+    if metric == "minority recall":
+        minority = run.provenance["minority"]
+        return float(run.recall[minority].mean()) if minority else math.nan
     names, confusion = run.provenance["class_names"], np.array(run.test["last"]["confusion"])
     true, _, predicted = metric.removeprefix("recall ").partition(" as ")
     if not {true, predicted or true} <= set(names):
