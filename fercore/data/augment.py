@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.data.kernels import cut_squares, in_threads, look_up
+from fercore.data.kernels import cut_squares, look_up_in_threads
 from fercore.errors import ConfigError
 
 RECIPES = ("none", "flip", "five-crop", "random-crop", "multi-scale")
@@ -157,7 +157,7 @@ def cut(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> T
 
 def cut_by_rows(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, side: int) -> Tensor:
     squares = images.new_empty(*images.shape[:2], side, side)
-    in_threads(cut_squares, *(part.numpy() for part in (images, top, left, flip, squares)))
+    cut_squares(*(part.numpy() for part in (images, top, left, flip, squares)))
     return squares
 
 
@@ -212,7 +212,7 @@ def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     if images.device.type == "cpu":
         table = (torch.arange(256).float().div(255) - torch.tensor(mean)[:, None]) / torch.tensor(std)[:, None]
         values = torch.empty(images.shape, memory_format=layout)
-        in_threads(look_up, images.numpy(), values.permute(0, 2, 3, 1).numpy(), table=table.numpy())
+        look_up_in_threads(images.numpy(), values.permute(0, 2, 3, 1).numpy(), table.numpy())
         return values
     center, spread = (torch.tensor(part, device=images.device).view(1, -1, 1, 1) for part in (mean, std))
     return images.float().div_(255).sub_(center).div_(spread).contiguous(memory_format=layout)

@@ -3,7 +3,6 @@
 Numba translates the loops; they are written as one would write them in C, and hold no interpreter lock.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -26,17 +25,19 @@ def cut_squares(images: np.ndarray, top: np.ndarray, left: np.ndarray, flip: np.
     `flip` [m] says so.
     """
     count, channels, side, _ = squares.shape
+    width = np.uint64(side)  # unsigned, an index cannot count from the end: without that check eight times faster
     for i in range(count):
+        first = np.uint64(left[i])
+        last = first + width - np.uint64(1)
         for c in range(channels):
             for y in range(side):
                 row, square = images[i, c, top[i] + y], squares[i, c, y]
                 if flip[i]:
-                    last = left[i] + side - 1
-                    for x in range(side):
+                    for x in range(width):
                         square[x] = row[last - x]
                 else:
-                    for x in range(side):
-                        square[x] = row[left[i] + x]
+                    for x in range(width):
+                        square[x] = row[first + x]
 
 
 @compiled
@@ -50,14 +51,14 @@ def look_up(images: np.ndarray, values: np.ndarray, table: np.ndarray) -> None:
                     values[i, y, x, c] = table[c, images[i, c, y, x]]
 
 
-def in_threads(kernel: Callable[..., None], *batches: np.ndarray, **same: np.ndarray) -> None:
-    """`kernel` on slices of the batches, one for each of PyTorch's threads; `same` goes to all."""
-    threads, count = torch.get_num_threads(), len(batches[0])
+def look_up_in_threads(images: np.ndarray, values: np.ndarray, table: np.ndarray) -> None:
+    """`look_up`, its images divided among PyTorch's threads: the floats are many, and their memory is new in every batch."""
+    threads, count = torch.get_num_threads(), len(images)
     if threads == 1:
-        return kernel(*batches, **same)
+        return look_up(images, values, table)
     size = -(-count // threads)
-    slices = [[batch[start : start + size] for batch in batches] for start in range(0, count, size)]
-    list(pool(threads).map(lambda parts: kernel(*parts, **same), slices))
+    slices = [slice(start, start + size) for start in range(0, count, size)]
+    list(pool(threads).map(lambda part: look_up(images[part], values[part], table), slices))
     return None
 
 
