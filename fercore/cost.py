@@ -47,6 +47,7 @@ def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_
     labels = torch.arange(2 * config.batch_size) % num_classes
     faces = Images(torch.empty(0), labels, identities=torch.arange(len(labels)) // num_classes)
     batch = make_batches(objective, config, 0, faces)[0]
+    model.to(memory_format=torch.channels_last)
     weights = {weight.untyped_storage().data_ptr() for module in (model, objective) for weight in module.parameters()}
     saved: dict[int, int] = {}
 
@@ -58,6 +59,6 @@ def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_
 
     images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss, _ = Training(model.to(memory_format=torch.channels_last), objective)(images, labels[batch.positions], batch, 1.0)
+        loss, _ = Training(model, objective)(images, labels[batch.positions], batch, 1.0)
         held = sum(saved.values())  # read while the graph keeps every storage at its address
     return held if loss.requires_grad else 0

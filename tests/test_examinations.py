@@ -185,7 +185,7 @@ def test_memorization_holds_listed_against_true_labels(presets):
     wrong = found["listed"] != found["true"]
     assert wrong.sum() == 14  # of 70 training and validation images
     assert 0 < (wrong & found["held_out"]).sum() < 14
-    assert ((found["true"][wrong] - found["listed"][wrong]) % 7 == 1).all()
+    assert ((found["true"][wrong].astype(int) - found["listed"][wrong]) % 7 == 1).all()
     trained = load_trained(config, "cpu")
     assert (~found["held_out"]).sum() == len(trained.data.train)
     split = trained.data.val

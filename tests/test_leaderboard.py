@@ -185,7 +185,7 @@ def test_cost_counts_what_training_adds():
 def test_twice_the_batch_holds_twice_as_much():
     small, large = (cost_of(face_config("softmax", batch_size=size), 7) for size in (16, 32))
     assert small.network == large.network
-    assert large.held == pytest.approx(2 * small.held, rel=0.02)
+    assert large.held == pytest.approx(2 * small.held, rel=0.03)
 
 
 def test_parameters_and_centers_are_counted():

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fercore.data.catalog import CLASS_NAMES
+from fercore.data.catalog import CLASS_NAMES, Catalog
 from fercore.data.faces import make_simfer
-from fercore.data.readers import READERS
+from fercore.data.raf import read_list
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError
 from fercore.paths import shown
@@ -40,8 +40,10 @@ def load_turned(preset: str, image_size: int) -> TurnedFaces:
     folder = make_simfer(preset, turned=FEW if preset in FEW_IN else PER_CLASS)
     manifest = json.loads((folder / "manifest.json").read_text())
     levels = {knob: len(values) for knob, values in manifest["knobs"].items()}
-    catalog = READERS["simfer"](folder)
+    found = read_list(folder)
+    labels, splits = np.array(found["labels"]), np.array(found["splits"])
+    catalog = Catalog(name="simfer", root=folder, files=tuple(found["files"]), labels=labels, splits=splits)
     count = manifest["turned"] * len(CLASS_NAMES)
     if len(catalog) != count * sum(levels.values()):
         raise DataError(f"{shown(folder)} has {len(catalog)} images, not those of its manifest; delete it to make it anew")
-    return TurnedFaces(StoredImages(open_store(catalog, image_size), np.arange(len(catalog))), catalog.labels[:count], levels)
+    return TurnedFaces(StoredImages(open_store(catalog, image_size), np.arange(len(catalog))), labels[:count], levels)
