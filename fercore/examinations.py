@@ -5,19 +5,21 @@ it is, where its attention lies, what it makes of darker or hidden faces. Answer
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data, parse_name
 from fercore.data.faces import simfer_truth
 from fercore.data.turned import load_turned
 from fercore.errors import ConfigError
-from fercore.methods import find_method
+from fercore.methods import Step, find_method
 from fercore.models.build import build_model, output_shapes
 from fercore.runs import (
     find_examination,
@@ -29,7 +31,7 @@ from fercore.runs import (
     shipped_only,
     write_at_once,
 )
-from fercore.train import evaluate, find_device, train
+from fercore.train import evaluate, find_device, fit, take_lock, train
 
 Arrays = dict[str, np.ndarray]
 
@@ -101,6 +103,36 @@ def probabilities(config: RunConfig, device: str) -> Arrays:
     _, logits = evaluate(trained.model, trained.data.test.images, trained.data, trained.config.crop)
     labels = trained.data.test.labels.cpu().numpy().astype(np.uint8)
     return {"probabilities": logits.softmax(dim=1).half().cpu().numpy(), "labels": labels}
+
+
+def steps(config: RunConfig, device: str) -> Arrays:
+    """The training once more, watched step by step, for a method that adds a loss of its own to the cross entropy.
+
+    Returns:
+        cross_entropy, own: [T], the two parts of each step's loss; own with its weight.
+        cross_entropy_pull, own_pull: [T], the length of each part's gradient by the batch's embeddings.
+        predictions, labels: [N] uint8, of the training images in the order in which they came; sizes: [T], how many a step.
+    """
+    rows, seen_classes = [], []
+
+    def watch(loss: Tensor, step: Step) -> None:
+        entropy = F.cross_entropy(step.logits, step.labels)
+        parts = {"cross_entropy": entropy, "own": loss - entropy}
+        row = {"sizes": len(step.labels)} | {name: part.item() for name, part in parts.items()}
+        for name, part in parts.items():
+            (gradient,) = torch.autograd.grad(part, step.embeddings, retain_graph=True)
+            row[f"{name}_pull"] = gradient.norm().item()
+        rows.append(row)
+        seen_classes.append(torch.stack([step.logits.argmax(dim=1), step.labels]).cpu())
+
+    target = find_device(device)
+    data = load_data(config.data, **config.data_options).to(target)
+    with ExitStack() as locked:
+        take_lock(config, locked, forget=True)
+        fit(config, data, target, watch=watch)
+    predictions, labels = torch.cat(seen_classes, dim=1).numpy().astype(np.uint8)
+    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return table | {"predictions": predictions, "labels": labels}
 
 
 ASKED_PER_CLASS, HIDDEN_PER_CLASS = 60, 20  # a shipped answer must stay small
@@ -207,6 +239,7 @@ def rendered_preset(config: RunConfig) -> str:
 EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {
     "probabilities": probabilities,
     "attention": attention,
+    "steps": steps,
     "robustness": robustness,
     "memorization": memorization,
 }

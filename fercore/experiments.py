@@ -11,6 +11,7 @@ from fercore.profiles import check_profile
 from fercore.tuning import trials, tuned
 
 SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
+QUICK_METHODS = ("softmax", "center", "dacl")
 LEADERBOARD_SEEDS = {"quick": (0,), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
 TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
@@ -169,11 +170,13 @@ def tuning(profile: str) -> Experiment:
 
 
 def leaderboard(profile: str) -> Experiment:
-    """Every method on SimFER as its trials chose it, with the same recipe and the same seeds."""
-    seeds = LEADERBOARD_SEEDS[check_profile(profile)]
+    """Every method on SimFER as its trials chose it, with the same recipe and the same seeds; at quick a few of them."""
+    seeds, names = LEADERBOARD_SEEDS[check_profile(profile)], QUICK_METHODS if profile == "quick" else METHODS
     return {
-        row.label: [RunConfig(method=name, data="simfer", profile=profile, seed=seed, **tuned(name, profile)) for seed in seeds]
-        for name, row in METHODS.items()
+        METHODS[name].label: [
+            RunConfig(method=name, data="simfer", profile=profile, seed=seed, **tuned(name, profile)) for seed in seeds
+        ]
+        for name in names
     }
 
 
@@ -209,6 +212,46 @@ def amtc3l_anatomy(profile: str) -> Experiment:
     return {label: seeds_of(profile, 1, **values) for label, values in ANATOMY.items()}
 
 
+NEGATIVES = ("ms", "ns", "mm")  # the three samplers, in the order of the AMTC3L paper's tables
+
+
+def amtc3l_row(profile: str, **values: object) -> list[RunConfig]:
+    """A row of the AMTC3L paper's tables, on SimFER; at profile quick one seed, for there are many rows."""
+    return seeds_of(profile, 1 if profile == "quick" else None, data="simfer", **values)
+
+
+def table_amtc3l_1(profile: str) -> Experiment:
+    """AMTC3L's table I: cross entropy with the paper's classifier, and AMTC3L with each sampler."""
+    rows = {"baseline": amtc3l_row(profile, method="softmax", head="amtc3l")}
+    return rows | {f"{name.upper()}-NSS": amtc3l_row(profile, method=f"amtc3l-{name}") for name in NEGATIVES}
+
+
+def table_amtc3l_2(profile: str) -> Experiment:
+    """AMTC3L's table II: pipeline a adds TC3L to the baseline, b AMTC3L; b once more with its margin in the gradient."""
+    rows = {"baseline": amtc3l_row(profile, method="softmax", head="amtc3l")}
+    for pipeline, loss in (("a", "tc3l"), ("b", "amtc3l")):
+        for name in NEGATIVES:
+            rows[f"pipeline {pipeline} {name.upper()}-NSS"] = amtc3l_row(profile, method=f"{loss}-{name}")
+    attached = amtc3l_row(profile, method="amtc3l-mm", margin_grad="attached")
+    return rows | {"pipeline b MM-NSS, margin attached": attached}
+
+
+LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is a sixth to a third of cross entropy's
+
+
+def amtc3l_steps(profile: str) -> Experiment:
+    """AMTC3L with each sampler in a short training on small faces, to be watched step by step (examination "steps").
+
+    Once with the default weight, and once with one at which the metric loss can be heard beside the cross entropy.
+    """
+    small = {"preset": "quick", "image_size": 48, "crop": 40, "epochs": 1 if profile == "quick" else 4}
+    return {
+        f"{name.upper()}-NSS{tail}": amtc3l_row(profile, method=f"amtc3l-{name}", weight=weight, **small)
+        for tail, weight in (("", 1.0), (", loud", LOUD))
+        for name in NEGATIVES
+    }
+
+
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "chapter_1": chapter_1,
@@ -227,6 +270,9 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "leaderboard": leaderboard,
     "label_noise": label_noise,
     "amtc3l_anatomy": amtc3l_anatomy,
+    "table_amtc3l_1": table_amtc3l_1,
+    "table_amtc3l_2": table_amtc3l_2,
+    "amtc3l_steps": amtc3l_steps,
 }
 # What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
 # ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
@@ -235,6 +281,8 @@ PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 3.3": table_3_3,
     "table 4.1": table_4_1,
     "table 4.2": table_4_1,
+    "table I": table_amtc3l_1,
+    "table II": table_amtc3l_2,
 }
 
 

@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,9 +121,14 @@ def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
 
 @nan_passes()
 def fit(
-    config: RunConfig, data: Splits, device: torch.device, sync_batchnorm: bool = False, compiled: bool = False
+    config: RunConfig,
+    data: Splits,
+    device: torch.device,
+    sync_batchnorm: bool = False,
+    compiled: bool = False,
+    watch: Callable[[Tensor, Step], None] | None = None,
 ) -> RunResult:
-    """The training loop; see `train`."""
+    """The training loop; see `train`. `watch` is shown every step's loss, before its backward pass, and what it was made of."""
     folder = on_first(lambda: open_folder(config))
     start = starting_weights(config, device)  # may train another run, and so comes before the seed
     seed_everything(config.seed)
@@ -166,6 +171,8 @@ def fit(
             labels = data.train.labels[batch.positions.to(device)]
             inputs = normalize(views, data.mean, data.std)
             loss, seen = training(inputs, labels, batch, (step + 1) / total_steps)
+            if watch:
+                watch(loss, seen)
             optimizer.zero_grad()
             loss.backward()
             if config.clip_norm:

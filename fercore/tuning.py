@@ -1,8 +1,10 @@
 """Tuning, the same for every method: three values of its one weight, a third of the epochs, one seed, the validation split.
 
 The weight is what scales the method's own loss: `lambda_c`, `weight`, or gamma with the released normalization; for softmax,
-which has none, the weight decay. The values are a fifth of the default, the default, and five times it. What was chosen is
-kept in tuned.json, made by `python -m fercore tune` from the finished trials; a profile without trials uses the defaults.
+which has none, the weight decay. The values are the default, a fifth of it and five times it; of TC3L and AMTC3L, whose
+paper's weights are lost and whose default is hardly felt (chapter 07), the default and thirty and a thousand times it.
+A trial must beat the default by more than chance makes of two equal ones. What was chosen is kept in tuned.json, made by
+`python -m fercore tune` from the finished trials; a profile without trials uses the defaults.
 """
 
 import json
@@ -16,8 +18,10 @@ from fercore.profiles import find_recipe
 from fercore.runs import RunResult, find_result
 
 TUNED = ROOT / "fercore" / "tuned.json"
-FACTORS = (0.2, 1, 5)
+FACTORS = (1, 0.2, 5)  # the default first
+LOUDER = (1, 30, 1000)  # of the methods whose default is hardly felt
 LAST_EPOCHS = 3  # whose mean counts: a single epoch's validation accuracy jumps by a point or two
+CLEARLY = 0.03  # by how much a trial must beat the default; two trials of one config and two seeds differ by about as much
 DDA_GAMMA = 1.0  # what FACTORS multiply for DDA, whose published gammas fit the released normalization alone (chapter 02)
 
 
@@ -28,13 +32,14 @@ def trials(method: str, profile: str) -> list[RunConfig]:
 
 
 def candidates(method: str) -> list[dict[str, Any]]:
-    """The three settings that are tried."""
+    """The three settings that are tried, the default first."""
     own = METHODS[method].hyperparameters
     if method == "dda":
         return [{"gamma": DDA_GAMMA * factor, "normalization": "released"} for factor in FACTORS]
     key = next((name for name in ("lambda_c", "weight") if name in own), "weight_decay")
     default = own.get(key, find_recipe("laptop", "simfer")["weight_decay"])
-    return [{key: float(f"{default * factor:g}")} for factor in FACTORS]
+    factors = LOUDER if method.startswith(("tc3l", "amtc3l")) else FACTORS
+    return [{key: float(f"{default * factor:g}")} for factor in factors]
 
 
 def score(result: RunResult | None) -> float:
@@ -46,7 +51,7 @@ def score(result: RunResult | None) -> float:
 
 
 def choose(profile: str) -> dict[str, dict[str, Any]]:
-    """The best of each method's trials, all of which must be finished.
+    """The best of each method's trials where it is clearly better than the default; all trials must be finished.
 
     Raises:
         FercoreError: trials are missing; it says how to run them.
@@ -59,7 +64,8 @@ def choose(profile: str) -> dict[str, dict[str, Any]]:
                 f"trials of {method} are missing; run `python -m fercore sweep --experiment tuning --profile {profile}`"
             )
         scores = [score(result) for result in results]
-        chosen[method] = candidates(method)[scores.index(max(scores))]
+        best = scores.index(max(scores))
+        chosen[method] = candidates(method)[best if scores[best] > scores[0] + CLEARLY else 0]
     return chosen
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from simfer.assets import load_head
@@ -219,7 +220,9 @@ def make(
                 bar.update(write_images(chunk, recipe, seed, out))
         else:
             draw(chunks[0][0], recipe, seed)  # compiles the kernels once, for the workers to find in the cache
-            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            spawn = multiprocessing.get_context("spawn")
+            # One thread each: NumPy's matrix products would start one a core in every worker, and lose time by it.
+            with ProcessPoolExecutor(workers, mp_context=spawn, initializer=threadpool_limits, initargs=(1,)) as pool:
                 for done in as_completed([pool.submit(write_images, chunk, recipe, seed, out) for chunk in chunks]):
                     bar.update(done.result())
     except OSError as error:

@@ -89,6 +89,16 @@ def test_wrong_questions_get_one_line(tiny, monkeypatch):
         examine(tiny(method="softmax"), "probabilities")
 
 
+def test_watched_steps_are_those_of_the_training(tiny):
+    config = tiny(method="tc3l-ns", weight=5.0)
+    result, seen = train(config), examine(config, "steps")
+    joint = (seen["cross_entropy"] + seen["own"]).reshape(config.epochs, -1).mean(axis=1)
+    assert joint == pytest.approx([row["loss"] for row in result.epochs], rel=1e-4)
+    assert seen["own"].min() > 0
+    assert (seen["own_pull"] > 0).all()
+    assert seen["sizes"].sum() == len(seen["labels"]) == len(seen["predictions"])
+
+
 # --- attention ------------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from conftest import one_line
 from fercore import tuning
 from fercore.errors import FercoreError
 from fercore.methods import METHODS
-from fercore.tuning import FACTORS, candidates, choose, score, trials, tuned, write_choices
+from fercore.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
 
 
 def finished(*balanced: float) -> SimpleNamespace:
@@ -25,7 +25,8 @@ def test_every_method_has_as_many_trials_of_one_setting(method):
     settings = candidates(method)
     changed = {key for values in settings for key in values if len({each[key] for each in settings}) > 1}
     assert len(changed) == 1
-    assert sorted(values[changed.copy().pop()] for values in settings) == [values[changed.copy().pop()] for values in settings]
+    key = changed.pop()
+    assert [values[key] / settings[0][key] for values in settings] == pytest.approx(LOUDER if "tc3l" in method else FACTORS)
 
 
 def test_a_score_is_the_mean_of_the_last_epochs():
@@ -44,8 +45,15 @@ def test_the_best_trial_is_chosen_and_kept(monkeypatch, tmp_path):
     chosen = write_choices("quick")
     assert chosen == {method: candidates(method)[1] for method in METHODS}
     assert json.loads((tmp_path / "tuned.json").read_text()) == {"quick": chosen}
-    assert tuned("center", "quick") == {"lambda_c": 0.01}
+    assert tuned("center", "quick") == {"lambda_c": 0.002}
     assert tuned("center", "paper") == {}
+
+
+@pytest.mark.parametrize(("ahead", "chosen"), [(CLEARLY - 0.001, 0.01), (CLEARLY + 0.001, 0.05)])
+def test_a_trial_must_beat_the_default_clearly(monkeypatch, ahead, chosen):
+    best = {trials(method, "quick")[2].id for method in METHODS}
+    monkeypatch.setattr(tuning, "find_result", lambda config: finished(0.4 + ahead * (config.id in best)))
+    assert choose("quick")["center"] == {"lambda_c": chosen}
 
 
 def test_missing_trials_are_named(monkeypatch):

@@ -1,6 +1,13 @@
 """Figures: one function a kind. They take arrays and results, and never train."""
 
 from fercore.plots.attention import plot_attention_map, plot_attention_rows, plot_followers, plot_similarity
+from fercore.plots.comparison import (
+    plot_bundle,
+    plot_recall_differences,
+    plot_records,
+    plot_seed_differences,
+    plot_shares,
+)
 from fercore.plots.curves import plot_class_counts, plot_differences, plot_fates, plot_rate_map, plot_seeds, plot_training
 from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
@@ -29,6 +36,7 @@ __all__ = [
     "plot_attention_rows",
     "plot_best_of",
     "plot_best_so_far",
+    "plot_bundle",
     "plot_chance_curve",
     "plot_chimera_shares",
     "plot_chimera_steps",
@@ -52,8 +60,12 @@ __all__ = [
     "plot_ranks",
     "plot_rate_map",
     "plot_recall_against_size",
+    "plot_recall_differences",
+    "plot_records",
     "plot_reliability",
+    "plot_seed_differences",
     "plot_seeds",
+    "plot_shares",
     "plot_sigmoid_box",
     "plot_similarity",
     "plot_standings",
