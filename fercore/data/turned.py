@@ -12,7 +12,7 @@ from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError
 from fercore.paths import shown
 
-PER_CLASS, FEW = 40, 5  # images; few where the preset is small
+PER_CLASS, FEW = 40, 3  # images; few where the preset is small
 FEW_IN = ("quick", "quick-noisy")
 
 
