@@ -15,11 +15,11 @@ from fercore.errors import ConfigError
 from fercore.losses.centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
 from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
-from fercore.methods import ATTENTION_FROM, LENGTHS, METHODS, SOFTMAX_OF, find_method
+from fercore.methods import ATTENTION_FROM, IDENTITIES, LENGTHS, METHODS, SOFTMAX_OF, find_method
 from fercore.models.attention import GATES
 from fercore.models.build import HEADS
 from fercore.models.resnet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
-from fercore.profiles import find_recipe
+from fercore.profiles import SIMFER_PRESETS, find_recipe
 from fercore.samplers import MEMORIES
 
 
@@ -63,7 +63,7 @@ class RunConfig:
     augment: str | None = None  # how a training crop is taken; evaluation takes the center
     erasing: float | None = None  # the probability of random erasing
     trunk: str | None = None
-    pretrained: str | None = None  # "none", "imagenet", "simfer-id" or "msceleb:PATH"
+    pretrained: str | None = None  # "none", "imagenet", "simfer", "simfer-id" or "msceleb:PATH"
     fold: int | None = None  # the test fold, where the protocol is subject-independent folds
 
     head: str | None = None  # the layers after the trunk, where they are not the network's own
@@ -90,6 +90,7 @@ class RunConfig:
     positives: int | None = None  # images of a tuple that show the query's expression, with the query
     negatives: int | None = None  # images of a tuple that show others
     lengths: str | None = None  # of embeddings in the tuplet losses: "unit", or "free" as they are
+    identities: str | None = None  # of the tuples, "random" makes up who is seen; left out, the set's own, where it has them
     softmax_of: str | None = None  # of all images of the tuples, or of their queries alone; see methods.NPlusOne
 
     def __post_init__(self) -> None:
@@ -169,7 +170,7 @@ HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperp
 KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
 STEP_ONLY = ("lr_step", "lr_decay")
 FACES_ONLY = ("preset", "image_size", "crop", "augment", "erasing", "trunk", "pretrained", "fold")
-PRETRAINED = ("none", "imagenet", "simfer-id", "msceleb")  # the last with the path of a file
+PRETRAINED = ("none", "imagenet", "simfer", "simfer-id", "msceleb")  # the last with the path of a file
 CHOICES = {
     "augment": AUGMENTATIONS,
     "trunk": TRUNK_NAMES,
@@ -186,6 +187,7 @@ CHOICES = {
     "gate": GATES,
     "memory": MEMORIES,
     "lengths": LENGTHS,
+    "identities": IDENTITIES,
     "softmax_of": SOFTMAX_OF,
 }
 RANGES = {  # lowest, highest allowed value
@@ -240,8 +242,10 @@ def check_faces(config: RunConfig) -> None:
         raise ConfigError(f"pretrained must be one of {', '.join(PRETRAINED)}:PATH, got {config.pretrained!r}")
     if kind == "simfer-id" and parse_name(config.data)[0] == "simfer-id":
         raise ConfigError("pretrained=simfer-id is what data=simfer-id makes; choose none or imagenet")
+    if kind == "simfer" and config.preset in SIMFER_PRESETS:
+        raise ConfigError(f"pretrained=simfer is what data=simfer makes of preset {config.preset}; choose none or simfer-id")
     if kind == "imagenet" and config.trunk == INCEPTION:
-        raise ConfigError("there are no imagenet weights of trunk=inception; choose none, simfer-id or msceleb:PATH")
+        raise ConfigError("there are no imagenet weights of trunk=inception; choose none, simfer, simfer-id or msceleb:PATH")
     if kind == "imagenet" and (config.width, stem_for(config.crop)) != (1, "imagenet"):
         raise ConfigError(f"pretrained=imagenet needs width=1 and crop={SMALL_BELOW} or more: its weights have one shape")
 

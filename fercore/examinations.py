@@ -16,12 +16,17 @@ from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data, parse_name
+from fercore.data.augment import center_crop
 from fercore.data.faces import simfer_truth
+from fercore.data.store import StoredImages
 from fercore.data.turned import load_turned
 from fercore.errors import ConfigError
 from fercore.methods import Step, find_method
+from fercore.mining import mine_positives
 from fercore.models.build import build_model, output_shapes
+from fercore.probes import read_expression, read_identity
 from fercore.runs import (
+    RunResult,
     find_examination,
     find_result,
     local_folder,
@@ -31,7 +36,8 @@ from fercore.runs import (
     shipped_only,
     write_at_once,
 )
-from fercore.train import evaluate, find_device, fit, take_lock, train
+from fercore.train import evaluate, find_device, fit, seed_everything, take_lock, train
+from fercore.tuples import TupleBatch
 
 Arrays = dict[str, np.ndarray]
 
@@ -78,8 +84,7 @@ def load_trained(config: RunConfig, device: str, *, with_objective: bool = False
     needed = ["last.safetensors", "objective.safetensors"][: 1 + with_objective]
     known, folder = find_result(config), local_folder(config)
     if not known or (not known.diverged and not all((folder / name).exists() for name in needed)):
-        (folder / "result.json").unlink(missing_ok=True)  # a run without its weights is not whole
-        known = train(config, device=device, fresh=known is not None)
+        known = train_again(config, device) if known else train(config, device=device)
     if known.diverged:
         raise ConfigError(f"{config.id} diverged, and left no network to examine")
     target = find_device(device)
@@ -92,6 +97,15 @@ def load_trained(config: RunConfig, device: str, *, with_objective: bool = False
         objective.load_state_dict(load_file(folder / "objective.safetensors"))
         objective.to(target).eval()
     return Trained(config, data, model.to(target, memory_format=torch.channels_last).eval(), objective)
+
+
+def train_again(config: RunConfig, device: str, watch: Callable[[Tensor, Step], None] | None = None) -> RunResult:
+    """Train a run that may be finished; its result is replaced when the new one is there. `watch` is as in `train.fit`."""
+    target = find_device(device)
+    data = load_data(config.data, **config.data_options).to(target)
+    with ExitStack() as locked:
+        take_lock(config, locked, forget=True)
+        return fit(config, data, target, watch=watch)
 
 
 # --- the questions -----------------------------------------------------------------------------------------------------
@@ -125,11 +139,7 @@ def steps(config: RunConfig, device: str) -> Arrays:
         rows.append(row)
         seen_classes.append(torch.stack([step.logits.argmax(dim=1), step.labels]).cpu())
 
-    target = find_device(device)
-    data = load_data(config.data, **config.data_options).to(target)
-    with ExitStack() as locked:
-        take_lock(config, locked, forget=True)
-        fit(config, data, target, watch=watch)
+    train_again(config, device, watch)
     predictions, labels = torch.cat(seen_classes, dim=1).numpy().astype(np.uint8)
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return table | {"predictions": predictions, "labels": labels}
@@ -189,6 +199,83 @@ def hide(images: torch.Tensor, part: str, crop: int, mean: tuple[float, ...]) ->
     return hidden
 
 
+def identity(config: RunConfig, device: str) -> Arrays:
+    """How well a linear classifier still reads from the test images' features who is seen, and what the face shows.
+
+    Returns identities [N], labels [N]; and for each of "pixels", "embedding" (what a metric loss shapes) and "classifier"
+    (what the network's own last layer reads: another thing where there are two branches) whether an image is recognized,
+    1, 0, or NaN where it could not be asked: identity_FEATURES [N], expression_FEATURES [N]; and chance [N], of identity.
+
+    Raises:
+        ConfigError: the data set does not tell who is seen.
+    """
+    trained = load_trained(config, device)
+    test = trained.data.test
+    if test.identities is None:
+        raise ConfigError(f"examination 'identity' asks who is seen, and {config.data} does not tell")
+    identities, labels = test.identities.cpu().numpy(), test.labels.cpu().numpy()
+    arrays = {"identities": identities.astype(np.uint16), "labels": labels.astype(np.uint8)}
+    for name, features in features_of(trained, test.images).items():
+        arrays[f"identity_{name}"], arrays["chance"] = read_identity(features, identities, labels)
+        arrays[f"expression_{name}"], _ = read_expression(features, identities, labels)
+    return {name: values if values.dtype != float else values.astype(np.float16) for name, values in arrays.items()}
+
+
+def features_of(trained: Trained, images: torch.Tensor | StoredImages) -> dict[str, np.ndarray]:
+    """[N, D] each: the crops' pixels, the embeddings, and what the last linear layer reads."""
+    read: list[torch.Tensor] = []
+    last = next(part for name, part in trained.model.named_modules() if name.split(".")[-1] == "classify")
+    hook = last.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].float().cpu()))
+    crop = trained.config.crop
+    embeddings, _ = evaluate(trained.model, images, trained.data, crop)
+    hook.remove()
+    pixels = images[:] if crop is None else center_crop(images[:], crop)
+    found = {"pixels": pixels.flatten(1).float() / 255, "embedding": embeddings, "classifier": torch.cat(read)}
+    return {name: values.cpu().numpy() for name, values in found.items()}
+
+
+SHOWN_TUPLES = 12  # whose embeddings are kept: a batch of the paper
+
+
+def mining(config: RunConfig, device: str) -> Arrays:
+    """What online mining does with the tuples of the first epoch, before the training and after it.
+
+    Returns, of T tuples with P images in all:
+        images [P], numbers in the data set; sizes [T, 2], M and N of each tuple;
+        kept_before, kept_after [P], True for negatives too: whether mining keeps a positive;
+        embeddings [p, D] float16 of the images of the first 12 tuples after the training, as the loss sees them.
+
+    Raises:
+        ConfigError: the method makes no tuples.
+    """
+    trained = load_trained(config, device)
+    data, row = trained.data, find_method(config.method)
+    features, dim = output_shapes(build_model(config, data.num_classes), config)
+    batches = row.objective(config, data.num_classes, dim, features).tuples(data.train.labels, data.train.identities, 0)
+    if not batches:
+        raise ConfigError(f"examination 'mining' asks for tuples, and {config.method} makes none")
+    seed_everything(config.seed)
+    fresh = build_model(config, data.num_classes).to(next(trained.model.parameters()).device)
+    images = torch.cat([batch.positions for batch in batches])
+    arrays = {"sizes": np.array([pair for batch in batches for pair in batch.sizes], dtype=np.uint8)}
+    for when, model in (("before", fresh), ("after", trained.model)):
+        embeddings, _ = evaluate(model, data.train.images, data, config.crop)
+        rows = (F.normalize(embeddings, dim=1) if config.lengths == "unit" else embeddings)[images.to(embeddings.device)]
+        arrays[f"kept_{when}"] = kept_rows(rows.cpu(), batches)
+    shown = int(arrays["sizes"][:SHOWN_TUPLES].sum())
+    positions = load_data(config.data, **config.data_options).train.images.positions  # of the catalog
+    arrays |= {"images": positions[images].astype(np.uint32), "embeddings": rows[:shown].half().cpu().numpy()}
+    return arrays
+
+
+def kept_rows(rows: torch.Tensor, batches: list[TupleBatch]) -> np.ndarray:
+    """[P] bool for the rows [P, D] of these tuples, one after another: False where mining drops a positive."""
+    whole = TupleBatch(torch.arange(len(rows)), [pair for batch in batches for pair in batch.sizes])
+    parts = whole.split(rows)
+    kept = [torch.cat([mine_positives(f_plus, f_minus)[0], torch.ones(len(f_minus)).bool()]) for f_plus, f_minus in parts]
+    return torch.cat(kept).numpy()
+
+
 def robustness(config: RunConfig, device: str) -> Arrays:
     """What the network says of the same faces when one knob of the scene is turned (SimFER alone).
 
@@ -239,6 +326,8 @@ def rendered_preset(config: RunConfig) -> str:
 EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {
     "probabilities": probabilities,
     "attention": attention,
+    "identity": identity,
+    "mining": mining,
     "steps": steps,
     "robustness": robustness,
     "memorization": memorization,

@@ -49,6 +49,7 @@ SOFTMAX_OF = ("all", "queries")
 ATTENTION_FROM = ("constant", "noise", "shuffled")
 CONSTANT_ATTENTION = 0.5  # where an attention network starts, its two outputs being alike, and where DACL's mean stays
 LENGTHS = ("unit", "free")
+IDENTITIES = ("random",)
 
 
 class Step(NamedTuple):
@@ -290,16 +291,17 @@ class NPlusOne(Softmax):
     divides the embeddings by their lengths first: free squared distances in 100 dimensions blow up at SGD's rates.
 
     A tuple whose query has no like takes the query as its positive. A data set without identities gets random ones in each
-    epoch: `stand_in_identities`.
+    epoch, `stand_in_identities`; so does one with identities=random, to ask what knowing the people is good for.
     """
 
     samplewise = False
 
     def tuples(self, labels: Tensor, identities: Tensor | None, epoch: int) -> list[TupleBatch]:
         config = self.config
+        unknown = identities is None or config.identities == "random"
         return epoch_tuples(
             labels.cpu(),
-            None if identities is None else identities.cpu(),
+            None if unknown else identities.cpu(),
             generator=torch.Generator().manual_seed(1_000_003 * config.seed + epoch),
             batch_size=config.batch_size,
             positives=config.positives,
@@ -361,7 +363,7 @@ DDA_OWN = {"gamma": 5.0, "gamma_warmup": 0.0, "normalization": "paper", "center_
 RECORD = {"memory": "running"}
 TC3L_OWN = {"weight": 1.0} | CENTERS | {"dim_reduction": "mean"}  # the paper's weights are lost
 AMTC3L_OWN = TC3L_OWN | {"margin_grad": "detached", "gate": "soft"}
-TUPLE = {"weight": 1.0, "tau": 2.0, "positives": 6, "negatives": 6, "lengths": "unit", "softmax_of": "all"}
+TUPLE = {"weight": 1.0, "tau": 2.0, "positives": 6, "negatives": 6, "lengths": "unit", "softmax_of": "all", "identities": None}
 ONE_POSITIVE = TUPLE | {"positives": 2}
 
 # Thesis, 4.3.1. Its MS-Celeb-1M weights have no address: pretrained=msceleb:PATH loads them, ImageNet's stand in.

@@ -27,8 +27,8 @@ def summarize(confusion: np.ndarray) -> dict[str, float]:
     }
 
 
-def sequence_accuracy(logits: Tensor, labels: Tensor, sequences: Tensor) -> float:
-    """Share of the sequences that are recognized, by the mean of the softmax over the frames of each.
+def vote(logits: Tensor, labels: Tensor, sequences: Tensor) -> tuple[Tensor, Tensor]:
+    """(predictions [S], labels [S]) of S sequences: the class of the highest mean softmax over the frames of each.
 
     Args:
         logits: [N, K], of frames.
@@ -40,7 +40,7 @@ def sequence_accuracy(logits: Tensor, labels: Tensor, sequences: Tensor) -> floa
     summed = torch.zeros(count, logits.shape[1], dtype=torch.float64, device=logits.device)
     summed.index_add_(0, number, logits.double().softmax(dim=1))
     truth = torch.zeros(count, dtype=torch.int64, device=logits.device).scatter_(0, number, labels.long())
-    return (summed.argmax(dim=1) == truth).double().mean().item()
+    return summed.argmax(dim=1), truth
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.errors import ConfigError, FercoreError
 from fercore.experiments import PAPER_TABLES, Experiment
+from fercore.metrics import recalls, summarize
 from fercore.paths import PAPER_CSV, shown
 from fercore.profiles import check_profile
 from fercore.runs import RunResult, find_result
@@ -28,6 +29,7 @@ DATA_NAMES = {
     "mmi": "MMI",
     "sfew": "SFEW",
 }  # as in paper.csv
+Trial = int | tuple[int, int]
 LAYERS = "table 3.2"  # the one table without results: sizes of layers, which tests/models hold against the network
 NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
 
@@ -57,7 +59,8 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
 
     Columns: item, data (the paper's), row, measure, paper (%), here on (what ran here, marked where it stands in for the
     paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
-    seeds; see `baseline_of`), status ("finished", "diverged", "not run", "quoted", "layer size", with the number of seeds).
+    seeds or folds; see `baseline_of`), status ("finished", "diverged", "not run", "quoted", "layer size", with the number of
+    runs).
     """
     lines = published(item)
     experiments = experiments_of(profile, lines)
@@ -101,10 +104,11 @@ def to_document(profile: str = "laptop") -> str:
     """The whole report as a Markdown page, one section a table."""
     lines = ["# Every published number, and ours", "", "Made by `make figures`; do not edit.", ""]
     lines += [
-        f"*Paper* is what is printed, in percent. *Here* is the mean ± standard deviation (seeds) at profile `{profile}`, on",
-        "the data that *here on* names. **A stand-in is not the paper's data**: its numbers compare methods with each other,",
-        "never with the number printed beside them. *Minus baseline* is the mean difference from the table's softmax or first",
-        "row, same seeds, with its 95 % interval. *Quoted* numbers stand in the table but are other works' results.",
+        "*Paper* is what is printed, in percent. *Here* is the mean ± standard deviation (over so many seeds or folds) at",
+        f"profile `{profile}`, on the data that *here on* names. **A stand-in is not the paper's data**: its numbers compare",
+        "methods with each other, never with the number printed beside them. *Minus baseline* is the mean difference from the",
+        "table's softmax or first row, same seeds and folds, with its 95 % interval. *Quoted* numbers stand in the table but",
+        "are other works' results. Sets of sequences are measured in sequences.",
         "The confusion matrices of the thesis (figures 3.12, 3.13, 4.5, 4.6) and the gamma curves (figure 3.15) are pictures",
         "without printed numbers.",
     ]
@@ -195,27 +199,33 @@ def finished(configs: Iterable[RunConfig]) -> list[RunResult]:
     return [result for config in configs if (result := find_result(config))]
 
 
-def percent(runs: list[RunResult], metric: str) -> dict[int, float]:
-    """{seed: 100 * metric}, without runs on data that cannot tell it."""
-    values = {run.config.seed: 100 * measure(run, metric) for run in runs}
-    return {seed: value for seed, value in values.items() if not math.isnan(value)}
+def percent(runs: list[RunResult], metric: str) -> dict[Trial, float]:
+    """{seed: 100 * metric}, or by (seed, fold) where the set is tested in folds; without runs on data that cannot tell it."""
+    values = {trial(run.config): 100 * measure(run, metric) for run in runs}
+    return {key: value for key, value in values.items() if not math.isnan(value)}
+
+
+def trial(config: RunConfig) -> Trial:
+    """What two methods' runs must share to be a pair: the seed and, where there are folds, the test fold."""
+    return config.seed if config.fold is None else (config.seed, config.fold)
 
 
 def measure(run: RunResult, metric: str) -> float:
-    """A number of the test set after the last epoch, named as paper.csv's columns are.
+    """A number of the test set after the last epoch, named as paper.csv's columns are; of whole sequences, where it has them.
 
-    "accuracy" (of sequences, where the set has them), "balanced accuracy", "minority recall" (the mean over the classes with
-    few training images), "recall Fear", or "Fear as Anger": the share of the fearful images that were called angry. NaN where
-    the set has no such class.
+    "accuracy", "balanced accuracy", "minority recall" (the mean over the classes with few training images), "recall Fear", or
+    "Fear as Anger": the share of the fearful images that were called angry. NaN where the set has no such class.
     """
+    last = run.test["last"]
     if metric == "accuracy":
-        return run.test["last"].get("sequence_accuracy", run.accuracy)
+        return last.get("sequence_accuracy", run.accuracy)
+    confusion = np.array(last.get("sequence_confusion", last["confusion"]))
     if metric.replace("_", " ") == "balanced accuracy":
-        return run.balanced_accuracy
+        return summarize(confusion)["balanced_accuracy"] if "sequence_confusion" in last else run.balanced_accuracy
     if metric == "minority recall":
         minority = run.provenance["minority"]
-        return float(run.recall[minority].mean()) if minority else math.nan
-    names, confusion = run.provenance["class_names"], np.array(run.test["last"]["confusion"])
+        return float(recalls(confusion)[minority].mean()) if minority else math.nan
+    names = run.provenance["class_names"]
     true, _, predicted = metric.removeprefix("recall ").partition(" as ")
     if not {true, predicted or true} <= set(names):
         return math.nan

@@ -1,7 +1,7 @@
 """How sure a number is: mean and spread over seeds, intervals, and what a test set of a given size can tell apart."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,8 @@ def estimate(values: list[float] | np.ndarray) -> Estimate:
     return Estimate(mean, std, n, mean - half, mean + half)
 
 
-def paired_difference(values: dict[int, float], baseline: dict[int, float]) -> Estimate:
-    """The mean of value - baseline over the seeds that both have; same seed, same initial weights, same batches."""
+def paired_difference(values: Mapping[Hashable, float], baseline: Mapping[Hashable, float]) -> Estimate:
+    """The mean of value - baseline over the seeds (or folds) that both have; same seed, same initial weights, same batches."""
     seeds = sorted(values.keys() & baseline.keys())
     return estimate([values[seed] - baseline[seed] for seed in seeds])
 

@@ -42,7 +42,7 @@ from fercore.errors import ConfigError, StoreError
 from fercore.losses.centers import world_size
 from fercore.losses.checks import at_least_float32, nan_passes
 from fercore.methods import Step, find_method
-from fercore.metrics import confusion_matrix, recalls, sequence_accuracy, summarize
+from fercore.metrics import confusion_matrix, recalls, summarize, vote
 from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.paths import ROOT
@@ -306,19 +306,19 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     """What `load_weights` is to start from; None for fresh weights.
 
     pretrained=simfer-id is one run for all seeds and methods: softmax on SimFER's identities, with this run's network
-    and profile. It is trained first where its weights are not here.
+    and profile; pretrained=simfer is the same on its expressions. It is trained first where its weights are not here.
     """
     kind, _, path = (config.pretrained or "none").partition(":")
-    if kind != "simfer-id":
+    if kind not in ("simfer", "simfer-id"):
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
     same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
-    identities = RunConfig(method="softmax", data="simfer-id", **same)
-    weights = local_folder(identities) / "best.safetensors"
+    first = RunConfig(method="softmax", data=kind, **same)
+    weights = local_folder(first) / "best.safetensors"
     if on_first(lambda: not weights.exists()):
-        known = on_first(lambda: find_result(identities))  # a shipped result has no weights
-        train(identities, device=str(device), fresh=known is not None)
+        known = on_first(lambda: find_result(first))  # a shipped result has no weights
+        train(first, device=str(device), fresh=known is not None)
     if on_first(lambda: not weights.exists()):
-        raise StoreError(f"{identities.id} left no weights to start from: it diverged; choose pretrained=none")
+        raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
     return weights
 
 
@@ -405,7 +405,8 @@ def test_once(
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
         if data.test.sequences is not None:
-            test[name]["sequence_accuracy"] = sequence_accuracy(logits, data.test.labels, data.test.sequences)
+            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
+            test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
     arrays = {"test_embeddings": compact(principal(embeddings))}
     arrays["test_labels"] = class_numbers(data.test.labels)
     arrays["test_predictions"] = class_numbers(predictions)

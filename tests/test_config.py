@@ -105,10 +105,11 @@ def test_a_method_shows_its_own_hyperparameters_alone():
         ({"data": "simfer", "augment": "mixup"}, "augment must be one of none, flip, five-crop"),
         ({"data": "simfer", "trunk": "vgg"}, "trunk must be one of resnet18, resnet50"),
         ({"data": "simfer", "erasing": 2}, "erasing must lie in 0..1"),
-        ({"data": "simfer", "pretrained": "vgg"}, "pretrained must be one of none, imagenet, simfer-id, msceleb:PATH"),
+        ({"data": "simfer", "pretrained": "vgg"}, "pretrained must be one of none, imagenet, simfer, simfer-id, msceleb:PATH"),
         ({"data": "simfer", "pretrained": "msceleb"}, "pretrained must be one of"),
         ({"data": "simfer", "pretrained": "imagenet:/x"}, "pretrained must be one of"),
         ({"data": "simfer", "pretrained": "imagenet"}, "pretrained=imagenet needs width=1 and crop=80 or more"),
+        ({"data": "simfer", "pretrained": "simfer"}, "pretrained=simfer is what data=simfer makes of preset quick"),
         ({"data": "simfer-id", "pretrained": "simfer-id"}, "pretrained=simfer-id is what data=simfer-id makes"),
         ({"head": "linear"}, "head must be one of amtc3l, one-branch, two-branch"),
         ({"optimizer": "sgd"}, "optimizer must be one of adam"),
@@ -137,6 +138,7 @@ def test_the_ids_of_shipped_dacl_runs_hold():
     """An option that came later is left out of the configs that do not use it."""
     assert RunConfig(method="dacl", data="simfer", profile="laptop").id == "dacl-simfer-laptop-s0-7bf9859ba1"
     assert "attention_from" not in RunConfig(method="dacl").to_dict()
+    assert "identities" not in RunConfig(method="nplusm-2b").to_dict()
 
 
 def test_replace_changes_what_it_names():

@@ -79,7 +79,7 @@ def test_what_is_not_shipped_is_not_asked(tiny, shipped, monkeypatch):
 
 
 def test_wrong_questions_get_one_line(tiny, monkeypatch):
-    with pytest.raises(ConfigError, match="known: probabilities, attention") as caught:
+    with pytest.raises(ConfigError, match="known: probabilities, steps, attention") as caught:
         examine(tiny(method="softmax"), "age")
     assert one_line(caught.value)
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")

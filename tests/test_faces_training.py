@@ -191,6 +191,12 @@ def test_simfer_is_rendered_once_by_its_own_command(renderer, data_folder, capsy
     assert capsys.readouterr().err.count("rendering SimFER's preset quick") == 1
 
 
+def test_sequences_are_of_other_people(renderer, data_folder):
+    """Another seed makes other people: who is tested on in a fold is not known from a pre-training on a preset of seed 0."""
+    faces.make_simfer("sequences")
+    assert renderer[0][-4:] == ["--out", str(data_folder / "simfer" / "sequences"), "--seed", "1"]
+
+
 def test_an_unfinished_simfer_is_gone_on_with(renderer, data_folder):
     folder = data_folder / "simfer" / "quick"
     folder.mkdir(parents=True)
@@ -320,6 +326,9 @@ def test_sequences_are_scored_as_sequences(tmp_path):
         count = len(load(f"simfer:{root}", fold=3).test) / 3
         assert 0 <= score <= 1
         assert score * count == pytest.approx(round(score * count))
+        voted = np.array(result.test[name]["sequence_confusion"])
+        assert voted.sum() == count
+        assert np.trace(voted) == pytest.approx(score * count)
 
 
 def test_a_sweep_reads_each_set_with_its_own_options(tiny):
@@ -387,15 +396,15 @@ def test_shipped_identities_without_weights_are_learned_again(tiny, fits, monkey
 
 @pytest.mark.usefixtures("identity_preset")
 def test_the_profiles_own_pre_training_is_the_plain_run(monkeypatch):
-    """What `pretrained=simfer-id` looks up is what `data=simfer-id` trains, in every profile."""
+    """What `pretrained=simfer-id` looks up is what `data=simfer-id` trains, in every profile; and so for simfer."""
     asked = []
     monkeypatch.setattr(loop, "train", lambda config, **_: asked.append(config))
     for profile in ("quick", "laptop"):
-        with pytest.raises(StoreError, match="left no weights"):
-            loop.starting_weights(
-                RunConfig(method="dda", data="simfer", profile=profile, pretrained="simfer-id"), torch.device("cpu")
-            )
-        assert asked.pop() == RunConfig(method="softmax", data="simfer-id", profile=profile)
+        for data, more in (("simfer-id", {}), ("simfer", {"preset": "sequences", "fold": 0})):
+            config = RunConfig(method="dda", data="simfer", profile=profile, pretrained=data, **more)
+            with pytest.raises(StoreError, match="left no weights"):
+                loop.starting_weights(config, torch.device("cpu"))
+            assert asked.pop() == RunConfig(method="softmax", data=data, profile=profile)
 
 
 def test_weights_from_a_file(tiny, tmp_path, loaded):

@@ -130,6 +130,7 @@ def test_adam_and_the_inception_trunk_train(on_faces):
 M, K, D, MAP = 8, 3, 4, (4, 2, 2)
 X, LOGITS, C = (torch.randn(n, d, generator=torch.Generator().manual_seed(n + d)).double() for n, d in ((M, D), (M, K), (K, D)))
 Y = torch.tensor([0, 1, 2, 0, 1, 1, 0, 2])
+PEOPLE = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
 FEATURES = torch.randn(M, *MAP, generator=torch.Generator().manual_seed(1)).double()
 TUPLES = TupleBatch(torch.arange(M), [(2, 2), (1, 3)])
 
@@ -222,6 +223,7 @@ def test_every_hyperparameter_changes_what_is_trained(method):
     others |= {
         "attention_from": "constant",
         "softmax_of": "queries",
+        "identities": "random",
         "neighbors": 1,
         "gamma_warmup": 1.0,
         "positives": 1,
@@ -252,7 +254,7 @@ def trace(method: str, **own: object) -> list[float]:
         found += objective.centers.flatten().tolist()
     if hasattr(objective, "record"):
         found += objective.record.matrix.flatten().tolist()
-    for batch in objective.tuples(Y, None, 0) or []:
+    for batch in objective.tuples(Y, PEOPLE, 0) or []:
         found += batch.positions.tolist()
     return found
 
@@ -394,6 +396,15 @@ def test_an_epoch_of_tuples_costs_what_it_says(identities):
     short, long = epoch(False), epoch(True)
     assert [batch.sizes for batch in short] == [[(3, 5)] * 3] * 3  # 72 images for 60
     assert sorted(i for batch in long for i in batch.positions[batch.queries()].tolist()) == list(range(60))
+
+
+def test_made_up_people_are_those_of_a_set_that_names_nobody():
+    known, made_up = (
+        find_method("nplusm-1b").objective(RunConfig(method="nplusm-1b", **more), K, D, MAP)
+        for more in ({}, {"identities": "random"})
+    )
+    asked = [[batch.positions.tolist() for batch in one.tuples(Y, who, 3)] for one, who in ((made_up, PEOPLE), (known, None))]
+    assert asked[0] == asked[1] != [batch.positions.tolist() for batch in known.tuples(Y, PEOPLE, 3)]
 
 
 # --- networks and recipes -------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import torch
 from scipy import stats as scipy_stats
 from sklearn import metrics as sklearn_metrics
 
-from fercore.metrics import class_geometry, confusion_matrix, recalls, sequence_accuracy, summarize
+from fercore.metrics import class_geometry, confusion_matrix, recalls, summarize, vote
 from fercore.stats import estimate, paired_difference, wilson_interval
 
 PREDICTIONS, LABELS = torch.tensor([0, 0, 1, 1, 2, 0]), torch.tensor([0, 0, 0, 1, 1, 2])
@@ -28,9 +28,11 @@ def test_a_sequence_is_recognized_by_the_mean_of_its_frames():
     for sequence in set(sequences.tolist()):
         frames = [logits[i].softmax(dim=0) for i in range(300) if sequences[i] == sequence]
         right.append(sum(frames).argmax().item() == sequence % 3)
-    assert sequence_accuracy(logits, labels, sequences) == pytest.approx(sum(right) / len(right))
+    predictions, truth = vote(logits, labels, sequences)
+    assert (predictions == truth).double().mean().item() == pytest.approx(sum(right) / len(right))
+    assert truth.tolist() == [sequence % 3 for sequence in sorted(set(sequences.tolist()))]
     sure = torch.tensor([[0.0, 9.0], [1.0, 0.0], [1.0, 0.0]])  # one sure frame outweighs two unsure ones
-    assert sequence_accuracy(sure, torch.tensor([1, 1, 1]), torch.tensor([4, 4, 4])) == 1
+    assert [part.tolist() for part in vote(sure, torch.tensor([1, 1, 1]), torch.tensor([4, 4, 4]))] == [[1], [1]]
 
 
 def test_metrics_equal_scikit_learn():

@@ -60,7 +60,7 @@ def test_experiments_name_no_run_twice_in_a_row(profile):
     for make in EXPERIMENTS.values():
         for configs in make(profile).values():
             assert len(set(configs)) == len(configs)
-            assert len({config.seed for config in configs}) == len(configs)
+            assert len({(config.seed, config.fold) for config in configs}) == len(configs)
             assert {config.profile for config in configs} == {profile}
 
 
@@ -150,6 +150,20 @@ def test_accuracy_of_sequences_where_the_set_has_them():
     config = RunConfig(method="softmax", data="ckplus:somewhere", profile="quick", seed=0)
     pretend(config, 0.8, FACES, sequence_accuracy=0.9)
     assert compare([config], [config])["here"] == "90.00 (1)"
+    pretend(config, 0.8, FACES, sequence_accuracy=0.9, sequence_confusion=(5 * np.eye(7, dtype=int)).tolist())
+    assert compare([config], [config], "Fear as Fear")["here"] == "100.00 (1)"
+    assert compare([config], [config], "balanced accuracy")["here"] == "100.00 (1)"
+
+
+def test_folds_are_paired_by_fold():
+    folds = [RunConfig(method="softmax", data="ckplus:somewhere", profile="quick", fold=fold) for fold in range(3)]
+    others = [config.replace(width=0.5) for config in folds]
+    for fold, config in enumerate(folds):
+        pretend(config, 0.5 + 0.1 * fold, FACES)
+        pretend(others[fold], 0.6 + 0.1 * fold, FACES)
+    ours = compare(others, folds)
+    assert ours["here"].endswith("(3)")
+    assert ours["minus softmax"].startswith("+10.00 [+10.00")
 
 
 def test_baseline_is_softmax_of_the_same_pretraining_else_the_first_row():

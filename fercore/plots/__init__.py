@@ -29,11 +29,13 @@ from fercore.plots.samplers import (
     plot_sigmoid_box,
 )
 from fercore.plots.style import class_colors, save_figure, use_style
+from fercore.plots.tuples import plot_bands, plot_forces, plot_mining, plot_plane
 
 __all__ = [
     "class_colors",
     "plot_attention_map",
     "plot_attention_rows",
+    "plot_bands",
     "plot_best_of",
     "plot_best_so_far",
     "plot_bundle",
@@ -50,12 +52,15 @@ __all__ = [
     "plot_faces",
     "plot_fates",
     "plot_followers",
+    "plot_forces",
     "plot_gains",
     "plot_knob",
     "plot_landscapes",
+    "plot_mining",
     "plot_needed",
     "plot_negatives",
     "plot_pairs",
+    "plot_plane",
     "plot_probes",
     "plot_ranks",
     "plot_rate_map",

@@ -77,3 +77,16 @@ def test_a_config_decides_the_network():
     assert small.trunk.conv1.kernel_size == (3, 3)
     assert small.classify.in_features == 512 * RunConfig(method="softmax", data="rafdb", profile="quick").width
     assert count(build_model(RunConfig(method="softmax", data="rafdb", profile="paper"), 7)) == count(FERNet(7))
+
+
+def test_the_layers_are_those_of_the_thesis_table_3_2():
+    """Output side and channels of each layer for a face of 224 pixels."""
+    trunk, seen = FERNet(7).trunk, {}
+    for name in ("conv1", "pool", "layer1", "layer2", "layer3", "layer4"):
+        layer = getattr(trunk, name)
+        layer.register_forward_hook(lambda _, __, out, name=name: seen.update({name: (out.shape[2], out.shape[1])}))
+    with torch.no_grad():
+        trunk(torch.zeros(1, 3, 224, 224))
+    table = {"conv1": (112, 64), "pool": (56, 64), "layer1": (56, 64), "layer2": (28, 128), "layer3": (14, 256)}
+    assert seen == table | {"layer4": (7, 512)}
+    assert [len(getattr(trunk, f"layer{number}")) for number in (1, 2, 3, 4)] == [2, 2, 2, 2]

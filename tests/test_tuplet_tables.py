@@ -1,0 +1,100 @@
+"""The (N+M) paper's tables: which runs they need, and what is asked of those runs afterwards."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import one_line
+from test_faces_training import TINY, make_tree
+from torch.nn.functional import normalize
+
+from fercore.config import RunConfig
+from fercore.errors import ConfigError
+from fercore.examinations import examine, features_of, load_trained
+from fercore.experiments import PAPER_TABLES, tuplet_tables
+from fercore.methods import find_method
+from fercore.mining import mine_positives
+from fercore.probes import read_identity
+from fercore.profiles import PROFILES
+from fercore.train import evaluate
+
+
+@pytest.fixture
+def video(tmp_path, monkeypatch):
+    """Configs on seven expressions of eight people, three frames each, of which fold 3 is tested on."""
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))
+    root = make_tree(tmp_path / "video", train=24, test=0, people=8, frames=3)
+    return lambda **values: RunConfig(**({"data": f"simfer:{root}", "fold": 3, "trunk": "inception"} | TINY | values))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_rows_differ_in_their_loss_alone_and_share_their_folds(profile):
+    rows = tuplet_tables(profile)
+    own = {"method", "head", "clip_norm", "softmax_of"} | set(find_method("nplusm-2b").hyperparameters)
+    common = {
+        fold: {
+            tuple(sorted((key, value) for key, value in configs[fold].to_dict().items() if key not in own))
+            for configs in rows.values()
+        }
+        for fold in range(len(rows["softmax"]))
+    }
+    assert all(len(recipes) == 1 for recipes in common.values())
+    assert {config.preset for configs in rows.values() for config in configs} == {"sequences"}
+    assert [config.fold for config in rows["softmax"]] == list(range(len(rows["softmax"])))
+    assert rows["softmax"][0].head == "one-branch"
+
+
+def test_every_table_of_the_paper_has_its_runs_among_them():
+    shared = {config for configs in tuplet_tables("laptop").values() for config in configs}
+    for item in ("table 1", "table 2", "table 3", "table 4", "table 5"):
+        needed = {config for configs in PAPER_TABLES[item]("laptop").values() for config in configs}
+        assert needed <= shared
+        assert {config.fold for config in needed} == set(range(8))
+
+
+@pytest.mark.parametrize("method", ["softmax", "nplusm-2b"])
+def test_the_identity_is_probed_in_what_each_branch_makes(video, method):
+    config = video(method=method)
+    found = examine(config, "identity")
+    trained = load_trained(config, "cpu")
+    test = trained.data.test
+    assert found["identities"].tolist() == test.identities.tolist()
+    features = features_of(trained, test.images)
+    embeddings, logits = evaluate(trained.model, test.images, trained.data, config.crop)
+    assert np.array_equal(features["embedding"], embeddings.numpy())
+    last = trained.model.head.classify if config.head else trained.model.classify
+    assert np.allclose(last(torch.tensor(features["classifier"])).detach(), logits, atol=1e-5)
+    assert (features["embedding"].shape == features["classifier"].shape) == (method == "softmax")
+    assert features["pixels"].shape == (len(test), 3 * config.crop**2)
+    right, chance = read_identity(features["embedding"], found["identities"], found["labels"])
+    assert np.array_equal(found["identity_embedding"], right, equal_nan=True)
+    assert np.allclose(found["chance"], chance, atol=1e-3, equal_nan=True)
+    assert {"expression_pixels", "expression_classifier"} <= set(found)
+
+
+def test_mining_is_shown_as_the_loss_sees_it(video):
+    config = video(method="nplusm-2b", positives=4, negatives=3)
+    found = examine(config, "mining")
+    trained = load_trained(config, "cpu")
+    train = trained.data.train
+    assert found["sizes"].sum() == len(found["images"]) == len(found["kept_after"])
+    shown = train.images.positions.searchsorted(found["images"])
+    assert (train.images.positions[shown] == found["images"]).all()
+    embeddings, _ = evaluate(trained.model, train.images, trained.data, config.crop)
+    rows = normalize(embeddings, dim=1)[torch.from_numpy(shown)]
+    m, n = found["sizes"][0]
+    keep, _ = mine_positives(rows[:m], rows[m : m + n])
+    assert found["kept_after"][:m].tolist() == keep.tolist()
+    assert found["kept_after"][m : m + n].all()
+    assert np.allclose(found["embeddings"], rows[: len(found["embeddings"])], atol=1e-3)
+    assert len(set(train.labels[torch.from_numpy(shown[:m])].tolist())) == 1
+    assert len(found["kept_before"]) == len(found["kept_after"])
+
+
+def test_wrong_questions_get_one_line(video, tiny):
+    for config, name, words in (
+        (video(method="softmax"), "mining", "softmax makes none"),
+        (tiny(method="softmax"), "identity", "wmnist does not tell"),
+    ):
+        with pytest.raises(ConfigError, match=words) as caught:
+            examine(config, name)
+        assert one_line(caught.value)
