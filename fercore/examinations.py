@@ -325,10 +325,10 @@ def rendered_preset(config: RunConfig) -> str:
 
 EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {
     "probabilities": probabilities,
+    "steps": steps,
     "attention": attention,
     "identity": identity,
     "mining": mining,
-    "steps": steps,
     "robustness": robustness,
     "memorization": memorization,
 }
