@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fercore.config import RunConfig
-from fercore.data import Splits, load_data
+from fercore.data import Splits, load_data, parse_name
 from fercore.data.augment import center_crop
+from fercore.data.faces import simfer_truth
 from fercore.data.store import StoredImages
+from fercore.data.turned import load_turned
 from fercore.errors import ConfigError
 from fercore.methods import Step, find_method
 from fercore.mining import mine_positives
@@ -274,10 +276,59 @@ def kept_rows(rows: torch.Tensor, batches: list[TupleBatch]) -> np.ndarray:
     return torch.cat(kept).numpy()
 
 
+def robustness(config: RunConfig, device: str) -> Arrays:
+    """What the network says of the same faces when one knob of the scene is turned (SimFER alone).
+
+    Returns:
+        labels [n]; and for each knob ("occlusion", "pose", "blur") its predictions [levels, n], uint8.
+
+    Raises:
+        ConfigError: the run is not on one of SimFER's presets.
+    """
+    preset = rendered_preset(config)
+    trained, turned = load_trained(config, device), load_turned(preset, config.image_size)
+    _, logits = evaluate(trained.model, turned.images, trained.data, config.crop)
+    predictions = logits.argmax(dim=1).cpu().numpy().astype(np.uint8).reshape(-1, len(turned.labels))
+    parts = np.split(predictions, np.cumsum(list(turned.levels.values()))[:-1])
+    return {"labels": turned.labels.astype(np.uint8)} | dict(zip(turned.levels, parts, strict=True))
+
+
+def memorization(config: RunConfig, device: str) -> Arrays:
+    """What the network says of the images it was trained on and of those held out of them, wrong labels among both.
+
+    Returns, [n] each, the training split and after it the validation split: predictions, listed labels and true labels,
+    uint8; held_out, bool.
+
+    Raises:
+        ConfigError: the run is not on one of SimFER's presets, which alone know the truth.
+    """
+    preset = rendered_preset(config)
+    trained = load_trained(config, device)
+    splits = load_data(config.data, **config.data_options)  # where the images lie in the store, not on the device
+    parts = {"train": splits.train, "val": splits.val}
+    logits = [evaluate(trained.model, part.images, trained.data, config.crop)[1] for part in parts.values()]
+    true = simfer_truth(preset)[np.concatenate([part.images.positions for part in parts.values()])]
+    return {
+        "predictions": torch.cat(logits).argmax(dim=1).cpu().numpy().astype(np.uint8),
+        "listed": torch.cat([part.labels for part in parts.values()]).numpy().astype(np.uint8),
+        "true": true.astype(np.uint8),
+        "held_out": np.repeat([False, True], [len(part) for part in parts.values()]),
+    }
+
+
+def rendered_preset(config: RunConfig) -> str:
+    """SimFER's preset of a run; ConfigError where there is none."""
+    if parse_name(config.data)[0] != "simfer" or config.preset is None:
+        raise ConfigError(f"this examination is of SimFER's presets, and {config.id} is on {config.data}")
+    return config.preset
+
+
 EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {
     "probabilities": probabilities,
     "steps": steps,
     "attention": attention,
     "identity": identity,
     "mining": mining,
+    "robustness": robustness,
+    "memorization": memorization,
 }

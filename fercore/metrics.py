@@ -43,6 +43,46 @@ def vote(logits: Tensor, labels: Tensor, sequences: Tensor) -> tuple[Tensor, Ten
     return summed.argmax(dim=1), truth
 
 
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How sure a network is against how often it is right, in bins of as many images each (Nguyen and O'Connor 2015).
+
+    Args:
+        probabilities: [N, K], whose rows sum to 1.
+        labels: [N].
+        bins: how many; N must be at least as many.
+
+    Returns:
+        [bins] mean confidence (the largest probability), [bins] accuracy, [bins] number of images; from unsure to sure.
+    """
+    confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    counts = np.array([len(part) for part in parts])
+    if not counts.all():
+        raise ValueError(f"{len(labels)} images cannot fill {bins} bins")
+    return np.array([confidence[part].mean() for part in parts]), np.array([right[part].mean() for part in parts]), counts
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: the mean gap between confidence and accuracy over the bins of `reliability`.
+
+    A perfectly calibrated network does not get 0: in a bin of n images accuracy is off by chance. See `calibration_floor`.
+    """
+    confidence, accuracy, counts = reliability(probabilities, labels, bins)
+    return float(np.average(np.abs(confidence - accuracy), weights=counts))
+
+
+def calibration_floor(probabilities: np.ndarray, bins: int = 15, draws: int = 50) -> float:
+    """What a network with these probabilities would get on average from `calibration_error`, were they all true.
+
+    Labels are drawn from the probabilities themselves, `draws` times, with a fixed seed.
+    """
+    rng = np.random.default_rng(0)
+    limits = np.cumsum(probabilities, axis=1, dtype=float)
+    limits /= limits[:, -1:]  # float16 probabilities do not sum to 1
+    drawn = [(rng.random((len(limits), 1)) > limits).sum(axis=1) for _ in range(draws)]
+    return float(np.mean([calibration_error(probabilities, labels, bins) for labels in drawn]))
+
+
 def class_geometry(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """The layout of the classes in embedding space, from [N, D] embeddings and [N] labels.
 

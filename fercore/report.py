@@ -13,7 +13,7 @@ from fercore.data import parse_name
 from fercore.errors import ConfigError, FercoreError
 from fercore.experiments import PAPER_TABLES, Experiment
 from fercore.full_scale import FULL_SCALE, full_scale
-from fercore.metrics import summarize
+from fercore.metrics import recalls, summarize
 from fercore.paths import PAPER_CSV, shown
 from fercore.profiles import check_profile
 from fercore.runs import RunResult, find_result
@@ -252,8 +252,8 @@ def trial(config: RunConfig) -> Trial:
 def measure(run: RunResult, metric: str) -> float:
     """A number of the test set after the last epoch, named as paper.csv's columns are; of whole sequences, where it has them.
 
-    "accuracy", "balanced accuracy", "recall Fear", or "Fear as Anger": the share of the fearful images that were called
-    angry. NaN where the set has no such class.
+    "accuracy", "balanced accuracy", "minority recall" (the mean over the classes with few training images), "recall Fear", or
+    "Fear as Anger": the share of the fearful images that were called angry. NaN where the set has no such class.
     """
     last = run.test["last"]
     if metric == "accuracy":
@@ -261,6 +261,9 @@ def measure(run: RunResult, metric: str) -> float:
     confusion = np.array(last.get("sequence_confusion", last["confusion"]))
     if metric.replace("_", " ") == "balanced accuracy":
         return summarize(confusion)["balanced_accuracy"] if "sequence_confusion" in last else run.balanced_accuracy
+    if metric == "minority recall":
+        minority = run.provenance["minority"]
+        return float(recalls(confusion)[minority].mean()) if minority else math.nan
     names = run.provenance["class_names"]
     true, _, predicted = metric.removeprefix("recall ").partition(" as ")
     if not {true, predicted or true} <= set(names):

@@ -1,7 +1,7 @@
 """How sure a number is: mean and spread over seeds, intervals, and what a test set of a given size can tell apart."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +120,75 @@ def balanced_error(recalls: np.ndarray, counts: np.ndarray) -> float:
     """
     recalls = np.asarray(recalls, dtype=float)
     return float(np.sqrt(np.sum(recalls * (1 - recalls) / np.asarray(counts))) / len(recalls))
+
+
+# --- many methods at once -----------------------------------------------------------------------------------------------
+
+
+def paired_p(differences: np.ndarray) -> float:
+    """The two-sided p-value of a paired t-test: how often equals would differ this far on average; NaN below two differences.
+
+    Args:
+        differences: [n], of a seed each, or of a test image each.
+    """
+    differences = np.asarray(differences, dtype=float)
+    if len(differences) < 2:
+        return math.nan
+    if not np.ptp(differences):
+        return float(differences[0] == 0)
+    return float(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's (1979) adjusted p-values: with them below 5 %, the chance of even one false finding among all is below 5 %.
+
+    The smallest of n p-values is multiplied by n, the next by n - 1, and so on; none is smaller than the one before.
+
+    Args:
+        p: [n] p-values; NaN where there was no test, which stays NaN and is not counted.
+    """
+    p = np.asarray(p, dtype=float)
+    tested = np.flatnonzero(~np.isnan(p))
+    ascending = tested[np.argsort(p[tested], kind="stable")]
+    adjusted = p.copy()
+    adjusted[ascending] = np.minimum(1, np.maximum.accumulate(p[ascending] * np.arange(len(ascending), 0, -1)))
+    return adjusted
+
+
+def average_ranks(values: np.ndarray) -> np.ndarray:
+    """[M] mean rank of each method, 1 the best.
+
+    Args:
+        values: [B, M], higher is better: a row a block (a seed) in which methods are ranked; NaN (diverged) is the last rank.
+    """
+    values = np.asarray(values, dtype=float)
+    lost = np.where(np.isnan(values), -np.inf, values)
+    return stats.rankdata(-lost, axis=1).mean(axis=0)
+
+
+def critical_difference(methods: int, blocks: int, confidence: float = 0.95) -> float:
+    """How far two average ranks must lie apart to be told apart, all pairs being compared at once (Nemenyi 1963; Demsar 2006).
+
+    Args:
+        methods, blocks: how many there are of each.
+    """
+    q = stats.studentized_range.ppf(confidence, methods, np.inf) / math.sqrt(2)
+    return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))
+
+
+def indistinguishable(ranks: Sequence[float], critical: float) -> list[tuple[int, int]]:
+    """The longest runs of methods whose first and last rank lie within `critical`, as (first, last) positions.
+
+    Args:
+        ranks: ascending.
+        critical: see `critical_difference`.
+    """
+    groups: list[tuple[int, int]] = []
+    for first, rank in enumerate(ranks):
+        last = max(i for i, other in enumerate(ranks) if other - rank <= critical)
+        if last > first and (not groups or last > groups[-1][1]):
+            groups.append((first, last))
+    return groups
 
 
 # --- how much would be needed ----------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset, such as difficulty=0.5"
     )
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument(
+        "--turned", type=int, default=0, metavar="N", help="instead: N test images a class, one knob of the scene turned"
+    )
     parser.add_argument("--check", type=Path, metavar="DIR", help="check a finished set instead")
     options = parser.parse_args(arguments)
     try:
@@ -32,12 +35,15 @@ def main(arguments: list[str] | None = None) -> None:
             raise SimferError("--out DIR is missing: the folder to write")
         if options.seed < 0 or (options.workers is not None and options.workers < 1):
             raise SimferError("--seed must be 0 or more, and --workers 1 or more")
+        if options.turned < 0:
+            raise SimferError("--turned must be 1 or more")
         manifest = make(
             find_recipe(options.preset, options.set),
             options.out,
             seed=options.seed,
             preset=options.preset,
             workers=options.workers,
+            turned=options.turned,
         )
         print(f"{options.out}: {manifest['images']:,} images")
     except SimferError as error:

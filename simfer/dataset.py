@@ -27,7 +27,7 @@ from simfer.assets import load_head
 from simfer.expression import CLASS_NAMES, NEIGHBORS, Expression, frame_of, sample_expression
 from simfer.identity import Identity, sample_identity
 from simfer.render import render
-from simfer.wild import Scene, sample_scene, to_jpeg
+from simfer.wild import KNOBS, Scene, sample_scene, to_jpeg, turn
 
 VERSION = 1  # of the pictures: raised when the same recipe no longer gives the same set
 SPLITS = ("train", "test")
@@ -99,6 +99,7 @@ PRESETS = {
     "identity": Recipe(train=(450,) * 7, test=(0,) * 7, identities=(150, 0)),
     "sequences": Recipe(train=(83, 25, 59, 69, 28, 45, 0), test=(0,) * 7, identities=(118, 0), size=48, wildness=0.3, frames=3),
 }
+PRESETS |= {f"{name}-noisy": dataclasses.replace(PRESETS[name], label_noise=0.2) for name in ("quick", "laptop", "rafdb")}
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,26 @@ def item(recipe: Recipe, seed: int, split: str, index: int) -> Item:
     return Item(name, split, label, int(people[index]), expression, scene, shown if recipe.frames else -1, frame)
 
 
+def turned_items(recipe: Recipe, seed: int, per_class: int) -> list[Item]:
+    """The first `per_class` test images of each class, again for each level of each of KNOBS: knob by knob, level by level."""
+    labels = plan(recipe, seed, "test")[0]
+    if np.bincount(labels, minlength=7).min() < per_class:
+        raise SimferError(f"{per_class} test images of each class are to be turned, and some class has fewer")
+    first = np.sort(np.concatenate([np.flatnonzero(labels == k)[:per_class] for k in range(7)]))
+    plain = [item(recipe, seed, "test", int(index)) for index in first]
+    scenes = [(one, turn(one.scene, knob, level)) for knob in KNOBS for level in KNOBS[knob] for one in plain]
+    return [
+        dataclasses.replace(one, name=f"test_{number:04d}.jpg", scene=scene) for number, (one, scene) in enumerate(scenes, 1)
+    ]
+
+
+def listed(recipe: Recipe, seed: int, turned: int) -> list[Item]:
+    """Every image of a set in the order of its list; with `turned`, the turned ones alone."""
+    if turned:
+        return turned_items(recipe, seed, turned)
+    return [one for split in SPLITS for one in items(recipe, seed, split)]
+
+
 @lru_cache
 def plan(recipe: Recipe, seed: int, split: str) -> tuple[np.ndarray, np.ndarray]:
     """True label and identity of each image of a split: shuffled labels, identities drawn without looking at them."""
@@ -165,7 +186,9 @@ def draw(one: Item, recipe: Recipe, seed: int) -> Image.Image:
 # --- to disk ----------------------------------------------------------------------------------------------------------
 
 
-def make(recipe: Recipe, out: Path, *, seed: int = 0, preset: str = "", workers: int | None = None) -> dict[str, Any]:
+def make(
+    recipe: Recipe, out: Path, *, seed: int = 0, preset: str = "", workers: int | None = None, turned: int = 0
+) -> dict[str, Any]:
     """Write the set to `out`, or what is missing of it, and return its manifest.
 
     Images come first, the list and the truth after them, the manifest last: a folder whose manifest says "complete" is.
@@ -175,14 +198,15 @@ def make(recipe: Recipe, out: Path, *, seed: int = 0, preset: str = "", workers:
         out: an empty or missing folder, or one in which this very set was begun.
         preset: the recipe's name, for the manifest.
         workers: processes; one a core by default.
+        turned: instead of the set, this many of its test images of each class, with one knob turned; see `turned_items`.
 
     Raises:
         SimferError: `out` holds something else, or cannot be written.
     """
-    claim(out, wanted := describe(recipe, seed, preset))
+    claim(out, wanted := describe(recipe, seed, preset, turned))
     if wanted["complete"]:
         return wanted
-    everything = [one for split in SPLITS for one in items(recipe, seed, split)]
+    everything = listed(recipe, seed, turned)
     todo = [one for one in everything if not image_path(out, one.name).exists()]
     todo.sort(key=lambda one: one.identity)  # so that a worker meets a person once
     chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
@@ -219,9 +243,10 @@ def bar_pause() -> float:
     return 0.3 if sys.stderr.isatty() else 10
 
 
-def describe(recipe: Recipe, seed: int, preset: str) -> dict[str, Any]:
+def describe(recipe: Recipe, seed: int, preset: str, turned: int) -> dict[str, Any]:
     recipe_values = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    return {"complete": False, "preset": preset, "seed": seed, "version": VERSION, "recipe": recipe_values}
+    more = {"turned": turned, "knobs": {knob: list(levels) for knob, levels in KNOBS.items()}} if turned else {}
+    return {"complete": False, "preset": preset, "seed": seed, "version": VERSION, "recipe": recipe_values} | more
 
 
 def claim(out: Path, wanted: dict[str, Any]) -> None:
@@ -233,7 +258,7 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
             if any(out.iterdir()):
                 raise SimferError(f"{out} is not empty and holds no SimFER set; name another folder")
             write_text(out / MANIFEST, json.dumps(wanted, indent=1) + "\n")
-        elif any(found.get(key) != wanted[key] for key in ("seed", "version", "recipe")):
+        elif any(found.get(key) != wanted.get(key) for key in ("seed", "version", "recipe", "turned", "knobs")):
             holds = f"preset {found.get('preset') or 'none'}, seed {found.get('seed')}, version {found.get('version')}"
             raise SimferError(f"{out} holds another SimFER set ({holds}); name another folder or delete it")
         elif found["complete"]:
@@ -290,7 +315,7 @@ def check(out: Path) -> dict[str, Any]:
         )
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in manifest["recipe"].items()}
     recipe = Recipe(**values)
-    everything = [one for split in SPLITS for one in items(recipe, manifest["seed"], split)]
+    everything = listed(recipe, manifest["seed"], manifest.get("turned", 0))
     missing = [one.name for one in everything if not image_path(out, one.name).is_file()]
     if missing:
         raise SimferError(

@@ -5,7 +5,8 @@ them all, stronger with `wildness`. The drawing is independent of label, identit
 """
 
 import io
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -14,6 +15,11 @@ from simfer.assets import Head, smoothstep
 
 OCCLUDERS = ("", "glasses", "sunglasses", "mask", "hand", "object")
 OCCLUDER_SHARES = (0.40, 0.15, 0.12, 0.18, 0.15)  # of the occluded faces
+KNOBS: dict[str, tuple] = {  # what `turn` sets a knob to, from harmless to beyond what `sample_scene` draws
+    "occlusion": ("", "sunglasses", "hand", "mask"),
+    "pose": (0.0, 0.3, 0.6, 0.9),  # yaw, radians
+    "blur": (0.0, 0.8, 1.6, 2.4),  # radius in hundredths of the side
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,15 @@ def sample_scene(rng: np.random.Generator, wildness: float = 1.0) -> Scene:
         jpeg=int(rng.integers(35, 95)),
         texture_seed=int(rng.integers(2**31)),
     )
+
+
+def turn(scene: Scene, knob: str, level: float | str) -> Scene:
+    """The scene with one of KNOBS set to `level`, and all else as it was. A head keeps the side to which it was turned."""
+    if knob == "occlusion":
+        return replace(scene, occluder=level)
+    if knob == "pose":
+        return replace(scene, yaw=math.copysign(level, scene.yaw), pitch=0.0, roll=0.0)
+    return replace(scene, blur=level, downscale=1.0)
 
 
 def triple(values: np.ndarray) -> tuple[float, float, float]:

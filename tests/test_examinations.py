@@ -1,6 +1,7 @@
 """What a trained network is asked afterwards: asked once, kept, shipped, and checked when it is read."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from test_faces_training import make_tree
 from fercore import examinations, runs
 from fercore.config import RunConfig
 from fercore.data.augment import center_crop, normalize
-from fercore.errors import ConfigError, NotShipped, StoreError
+from fercore.data.turned import load_turned
+from fercore.errors import ConfigError, DataError, NotShipped, StoreError
 from fercore.examinations import examine, load_trained
 from fercore.runs import RunResult, local_folder, ship
 from fercore.train import train
@@ -144,3 +146,69 @@ def test_attention_is_asked_of_faces_and_of_methods_that_have_it(faces, tiny):
         with pytest.raises(ConfigError, match=words) as caught:
             examine(config, "attention")
         assert one_line(caught.value)
+
+
+# --- SimFER's knobs and labels ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def presets(tmp_path, monkeypatch):
+    """A preset "quick", with every fifth training label wrong, and its turned faces: two of each class, 2 + 1 levels."""
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))
+    plain = make_tree(tmp_path / "data" / "simfer" / "quick")
+    rows = (plain / "simfer.csv").read_text().splitlines()
+    wrong = [row.split(",")[1] == "train" and number % 5 == 0 for number, row in enumerate(rows[1:])]
+    true = [(int(row.split(",")[2]) - 1 + off) % 7 + 1 for row, off in zip(rows[1:], wrong, strict=True)]
+    table = [f"{rows[0]},true_label", *(f"{row},{label}" for row, label in zip(rows[1:], true, strict=True))]
+    (plain / "simfer.csv").write_text("\n".join(table) + "\n")
+    turned = make_tree(tmp_path / "data" / "simfer" / "quick-turned", train=0, test=6)
+    manifest = {"complete": True, "turned": 2, "knobs": {"occlusion": ["", "mask"], "blur": [0.0]}}
+    (turned / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    return lambda **values: RunConfig(**({"data": "simfer", "lr": 0.01} | TINY_FACES | values))
+
+
+def test_robustness_is_what_the_network_says_of_each_level(presets):
+    config = presets(method="softmax")
+    found = examine(config, "robustness")
+    assert found["occlusion"].shape == (2, 14)
+    assert found["blur"].shape == (1, 14)
+    assert found["labels"].tolist() == list(range(7)) * 2
+    trained = load_trained(config, "cpu")
+    images = load_turned("quick", config.image_size).images[:]
+    views = normalize(center_crop(images, config.crop), trained.data.mean, trained.data.std)
+    with torch.no_grad():
+        expected = trained.model(views)[1].argmax(dim=1).numpy()
+    assert np.concatenate([found["occlusion"].ravel(), found["blur"].ravel()]).tolist() == expected.tolist()
+
+
+def test_turned_faces_must_be_those_of_their_manifest(presets, tmp_path):
+    manifest = tmp_path / "data" / "simfer" / "quick-turned" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"turned": 2', '"turned": 3'))
+    with pytest.raises(DataError, match="not those of its manifest") as caught:
+        load_turned("quick", 24)
+    assert one_line(caught.value)
+
+
+def test_memorization_holds_listed_against_true_labels(presets):
+    config = presets(method="center")
+    found = examine(config, "memorization")
+    wrong = found["listed"] != found["true"]
+    assert wrong.sum() == 14  # of 70 training and validation images
+    assert 0 < (wrong & found["held_out"]).sum() < 14
+    assert ((found["true"][wrong].astype(int) - found["listed"][wrong]) % 7 == 1).all()
+    trained = load_trained(config, "cpu")
+    assert (~found["held_out"]).sum() == len(trained.data.train)
+    split = trained.data.val
+    views = normalize(center_crop(split.images[:], config.crop), trained.data.mean, trained.data.std)
+    with torch.no_grad():
+        expected = trained.model(views)[1].argmax(dim=1).numpy()
+    assert found["predictions"][found["held_out"]].tolist() == expected.tolist()
+    assert found["listed"][found["held_out"]].tolist() == split.labels.tolist()
+
+
+def test_knobs_and_truth_are_asked_of_presets_alone(faces, tiny):
+    for config in (faces(method="softmax"), tiny(method="softmax")):
+        for name in ("robustness", "memorization"):
+            with pytest.raises(ConfigError, match="is of SimFER's presets") as caught:
+                examine(config, name)
+            assert one_line(caught.value)

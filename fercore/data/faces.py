@@ -1,5 +1,6 @@
 """Faces: what a reader finds becomes the three splits that the training loop takes."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -133,25 +134,33 @@ def mean_and_spread(images: StoredImages) -> tuple[tuple[float, ...], tuple[floa
 # --- SimFER -----------------------------------------------------------------------------------------------------------
 
 
-def make_simfer(preset: str) -> Path:
+def make_simfer(preset: str, *, turned: int = 0) -> Path:
     """SimFER's folder of a preset, rendered first where it is missing or was left unfinished.
+
+    With `turned`, the folder of so many of its test images of each class with one knob of the scene turned.
 
     Raises:
         DataError: the renderer failed, or the folder cannot be written.
     """
-    folder = data_dir() / "simfer" / preset
+    folder = data_dir() / "simfer" / (f"{preset}-turned" if turned else preset)
     if is_complete(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not is_complete(folder):  # another process may have rendered it while this one waited
-                render_simfer(preset, folder)
+                render_simfer(preset, folder, turned)
     except OSError as error:
         raise DataError(
             f"cannot write {shown(folder)}: {error.strerror or error}; set FERCORE_DATA to a folder you may write"
         ) from None
     return folder
+
+
+def simfer_truth(preset: str) -> np.ndarray:
+    """[N] true labels of a preset's images, in the order of its catalog and store; single images alone, no sequences."""
+    with (make_simfer(preset) / "simfer.csv").open(newline="") as file:
+        return np.array([int(row["true_label"]) - 1 for row in csv.DictReader(file)])
 
 
 def is_complete(folder: Path) -> bool:
@@ -160,11 +169,12 @@ def is_complete(folder: Path) -> bool:
     return manifest.is_file() and '"complete": true' in manifest.read_text(errors="replace")
 
 
-def render_simfer(preset: str, folder: Path) -> None:
+def render_simfer(preset: str, folder: Path, turned: int) -> None:
     """Run the renderer, which shows its own progress."""
     print(f"rendering SimFER's preset {preset} into {shown(folder)}: once, for some minutes", file=sys.stderr)
     seed = str(SIMFER_SEEDS.get(preset, 0))
     command = [sys.executable, "-m", "simfer", "--preset", preset, "--out", str(folder.resolve()), "--seed", seed]
+    command += ["--turned", str(turned)] if turned else []
     code = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode  # its bar is on stderr, which it inherits
     if code:
         raise DataError(f"SimFER's preset {preset} was not rendered (exit code {code}; its reason stands above)")

@@ -13,6 +13,14 @@ from fercore.plots.embeddings import plot_embedding, plot_embedding_grid
 from fercore.plots.faces import plot_confusion, plot_confusion_difference, plot_faces, plot_probes, plot_recall_against_size
 from fercore.plots.full_scale import plot_memory, plot_minutes
 from fercore.plots.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
+from fercore.plots.leaderboard import (
+    plot_knob,
+    plot_pairs,
+    plot_ranks,
+    plot_reliability,
+    plot_standings,
+    plot_trials,
+)
 from fercore.plots.samplers import (
     plot_chimera_shares,
     plot_chimera_steps,
@@ -47,24 +55,30 @@ __all__ = [
     "plot_followers",
     "plot_forces",
     "plot_gains",
+    "plot_knob",
     "plot_landscapes",
     "plot_memory",
     "plot_mining",
     "plot_minutes",
     "plot_needed",
     "plot_negatives",
+    "plot_pairs",
     "plot_plane",
     "plot_probes",
+    "plot_ranks",
     "plot_rate_map",
     "plot_recall_against_size",
     "plot_recall_differences",
     "plot_records",
+    "plot_reliability",
     "plot_seed_differences",
     "plot_seeds",
     "plot_shares",
     "plot_sigmoid_box",
     "plot_similarity",
+    "plot_standings",
     "plot_training",
+    "plot_trials",
     "save_figure",
     "use_style",
 ]

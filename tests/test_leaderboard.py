@@ -1,0 +1,241 @@
+"""Many methods at once: corrected tests, ranks, calibration, cost, and the figures that show them."""
+
+import itertools
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from scipy import stats as scipy_stats
+from torch import nn
+
+from fercore import experiments
+from fercore.config import RunConfig
+from fercore.cost import cost_of, count_numbers
+from fercore.methods import METHODS
+from fercore.metrics import calibration_error, calibration_floor, reliability
+from fercore.plots import plot_knob, plot_pairs, plot_ranks, plot_reliability, plot_standings, plot_trials
+from fercore.report import measure
+from fercore.stats import average_ranks, critical_difference, estimate, holm, indistinguishable, paired_p
+from fercore.train import train
+from fercore.tuning import trials
+
+
+@pytest.fixture
+def axes():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+# --- tests, corrected ---------------------------------------------------------------------------------------------------
+
+
+def closed_test(p: np.ndarray) -> np.ndarray:
+    """Holm's procedure as what it is: the closed test of Bonferroni's, over all sets of hypotheses with each one in them."""
+    n = len(p)
+    sets = [s for size in range(1, n + 1) for s in itertools.combinations(range(n), size)]
+    return np.array([max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(n)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_holm_is_the_closed_test_of_bonferronis(seed):
+    p = np.random.default_rng(seed).random(7) ** 3
+    np.testing.assert_allclose(holm(p), closed_test(p), atol=1e-12)
+
+
+def test_holm_by_hand_and_without_what_was_not_tested():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.01, math.nan, 0.04]), [0.02, math.nan, 0.04])
+    assert len(holm([])) == 0
+
+
+def test_holm_keeps_false_findings_rare():
+    """Of 2,000 families of 20 true null hypotheses about 5 % have a finding; uncorrected, 64 %."""
+    p = np.random.default_rng(0).random((2000, 20))
+    corrected = np.mean([(holm(family) < 0.05).any() for family in p])
+    assert 0.03 < corrected < 0.07
+    assert (p < 0.05).any(axis=1).mean() > 0.55
+
+
+def test_paired_p_agrees_with_the_interval():
+    values = [1.0, 2.5, 0.5, 1.5, 2.0]
+    one = estimate(values)
+    assert paired_p(values) == pytest.approx(scipy_stats.ttest_rel(values, np.zeros(5)).pvalue)
+    shifted = np.array(values) - one.low  # zero lies on the end of the 95 % interval
+    assert paired_p(shifted) == pytest.approx(0.05)
+    assert math.isnan(paired_p([1.0]))
+    assert paired_p([0.0, 0.0]) == 1
+    assert paired_p([2.0, 2.0]) == 0
+
+
+def test_ranks_by_hand_ties_share_and_the_diverged_come_last():
+    values = [[0.9, 0.8, 0.7], [0.5, 0.5, np.nan]]
+    assert average_ranks(values).tolist() == [(1 + 1.5) / 2, (2 + 1.5) / 2, 3]
+
+
+@pytest.mark.parametrize(("methods", "blocks", "q"), [(2, 10, 1.960), (5, 30, 2.728), (10, 14, 3.164)])
+def test_critical_difference_is_that_of_demsars_table(methods, blocks, q):
+    """Demsar 2006, table 5 (a)."""
+    assert critical_difference(methods, blocks) == pytest.approx(
+        q * math.sqrt(methods * (methods + 1) / (6 * blocks)), rel=1e-3
+    )
+
+
+def test_groups_are_the_longest_runs_within_the_critical_difference():
+    assert indistinguishable([1, 2, 3, 6, 7, 20], 2) == [(0, 2), (3, 4)]
+    assert indistinguishable([1, 2, 3, 4], 2) == [(0, 2), (1, 3)]
+    assert indistinguishable([1, 5], 2) == []
+    assert indistinguishable([1, 2, 3], 10) == [(0, 2)]
+
+
+# --- calibration --------------------------------------------------------------------------------------------------------
+
+
+def sure(confidences: list[float]) -> np.ndarray:
+    """[N, 2] probabilities, class 0 the likelier."""
+    return np.array([[c, 1 - c] for c in confidences])
+
+
+def test_reliability_by_hand():
+    probabilities, labels = sure([0.9, 0.6, 0.8, 0.7, 1.0, 0.55]), np.array([0, 1, 0, 0, 1, 0])
+    confidence, accuracy, counts = reliability(probabilities, labels, bins=2)  # 0.55 0.6 0.7 | 0.8 0.9 1.0
+    np.testing.assert_allclose(confidence, [(0.55 + 0.6 + 0.7) / 3, 0.9])
+    np.testing.assert_allclose(accuracy, [2 / 3, 2 / 3])
+    assert counts.tolist() == [3, 3]
+    expected = (abs(1.85 / 3 - 2 / 3) + abs(0.9 - 2 / 3)) / 2
+    assert calibration_error(probabilities, labels, bins=2) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="6 images cannot fill 7 bins"):
+        reliability(probabilities, labels, bins=7)
+
+
+def test_calibration_error_equals_a_slow_loop():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(7), 500)
+    labels = rng.integers(7, size=500)
+    order = sorted(range(500), key=lambda i: probabilities[i].max())
+    gap, start = 0.0, 0
+    for b in range(15):
+        members = order[start : start + 500 // 15 + (b < 500 % 15)]
+        start += len(members)
+        gap += abs(sum(probabilities[i].max() - (probabilities[i].argmax() == labels[i]) for i in members)) / 500
+    assert calibration_error(probabilities, labels) == pytest.approx(gap, abs=1e-12)
+
+
+def test_the_floor_is_what_a_calibrated_network_gets():
+    rng = np.random.default_rng(1)
+    probabilities = rng.dirichlet(np.ones(7) / 2, 600)
+    drawn = [np.array([rng.choice(7, p=row) for row in probabilities]) for _ in range(30)]
+    calibrated = np.mean([calibration_error(probabilities, labels) for labels in drawn])
+    floor = calibration_floor(probabilities)
+    assert floor == pytest.approx(calibrated, rel=0.15)
+    assert calibration_floor(probabilities.astype(np.float16)) == pytest.approx(floor, rel=0.05)
+    assert calibration_floor(rng.dirichlet(np.ones(7) / 2, 6000)) < floor / 2, "the bias falls with the images"
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_minority_recall_is_the_mean_over_the_rare_classes(tiny):
+    run = train(tiny(method="softmax"))
+    rare = run.provenance["minority"]
+    assert 0 < len(rare) < 10
+    assert measure(run, "minority recall") == pytest.approx(np.mean([run.recall[k] for k in rare]))
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_noisy_rows_differ_from_a_trial_in_the_labels_alone(profile):
+    rows = experiments.label_noise(profile)
+    for label, (clean,) in rows.items():
+        state, _, name = label.partition(" ")
+        if state == "clean":
+            (noisy,) = rows[f"noisy {name}"]
+            assert noisy == clean.replace(preset=f"{clean.preset}-noisy")
+            assert clean.epochs == trials(clean.method, profile)[0].epochs
+    assert len(rows) >= 4
+
+
+# --- cost ---------------------------------------------------------------------------------------------------------------
+
+
+def face_config(method: str, **values: object) -> RunConfig:
+    small = {"width": 1 / 16, "image_size": 24, "crop": 20, "batch_size": 16}
+    return RunConfig(method=method, data="simfer", **(small | values))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_cost(method):
+    found = cost_of(face_config(method), 7)
+    assert found.network > 1000
+    assert found.held > 10_000
+    assert (found.training_only > 0) == (method not in ("softmax", "lp", "ccl", "triplet", "contrastive", "lossless-triplet",
+                                                         "nplus1-1b", "nplus1-2b"))  # fmt: skip
+
+
+def test_cost_counts_what_training_adds():
+    plain, center, dacl = (cost_of(face_config(method), 7) for method in ("softmax", "center", "dacl"))
+    assert plain.training_only == 0
+    assert center.training_only == 7 * 32  # a center of 32 numbers for each class
+    assert plain.network == center.network == dacl.network
+    assert dacl.training_only > 10 * center.training_only
+    assert dacl.held > plain.held
+
+
+def test_twice_the_batch_holds_twice_as_much():
+    small, large = (cost_of(face_config("softmax", batch_size=size), 7) for size in (16, 32))
+    assert small.network == large.network
+    assert large.held == pytest.approx(2 * small.held, rel=0.03)
+
+
+def test_parameters_and_centers_are_counted():
+    layer = nn.Linear(5, 3)
+    assert count_numbers(layer) == 18
+    layer.centers = torch.zeros(2, 4)
+    assert count_numbers(layer) == 26
+
+
+# --- figures ------------------------------------------------------------------------------------------------------------
+
+
+def lines_of(axes, marker):
+    return [line for line in axes.lines if line.get_marker() == marker]
+
+
+def test_standings_show_seeds_mean_and_interval(axes):
+    values = {"a": [1.0, 2.0, 3.0], "b": [4.0], "not run": []}
+    plot_standings(axes, values, baseline="a", xlabel="accuracy (%)")
+    assert [list(line.get_xdata()) for line in lines_of(axes, ".")] == [[1, 2, 3], [4], []]
+    means = [line.get_xdata()[0] for line in lines_of(axes, "o")]
+    assert means[:2] == [2, 4]
+    one = estimate(values["a"])
+    assert [one.low, one.high] in [list(line.get_xdata()) for line in axes.lines]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(values)
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first on top"
+
+
+def test_ranks_are_sorted_and_joined_where_they_cannot_be_told(axes):
+    plot_ranks(axes, {"last": 9.0, "first": 1.0, "second": 2.0}, 3.0)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["first", "second", "last"]
+    assert list(lines_of(axes, "o")[0].get_xdata()) == [1, 2, 9]
+    bars = [line for line in axes.lines if line.get_linewidth() == 3]
+    assert [[round(y) for y in bar.get_ydata()] for bar in bars] == [[0, 1]]
+
+
+def test_trials_mark_the_chosen_one(axes):
+    plot_trials(axes, {"a": [60, 70, np.nan], "b": [1, 2, 3]}, {"a": 1})
+    filled = [line for line in lines_of(axes, "o") if line.get_markerfacecolor() != "none"]
+    assert [line.get_xdata()[0] for line in filled] == [70]
+
+
+def test_curves_and_pairs_are_drawn_as_given(axes):
+    plot_knob(axes, ["0", "1"], {"a": [80, 60], "b": [70, 50]}, shown=["b"], title="blur")
+    colored = lines_of(axes, "o")
+    assert [list(line.get_ydata()) for line in colored] == [[70, 50]]
+    assert colored[0].get_label() == "b"
+    axes.clear()
+    plot_pairs(axes, {"a": (1, 2), "b": (3, 4)}, names=("clean", "noisy"), xlabel="x")
+    assert [list(line.get_xdata()) for line in lines_of(axes, "o")] == [[1, 3], [2, 4]]
+    axes.clear()
+    plot_reliability(axes, {"a": ([0.5, 0.9], [0.4, 0.8])})
+    assert list(lines_of(axes, "o")[0].get_ydata()) == [40, 80]
