@@ -16,7 +16,9 @@ from torch import nn
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data
 from fercore.data.augment import center_crop
-from fercore.data.store import StoredImages
+from fercore.data.faces import make_simfer
+from fercore.data.raf import read_simfer
+from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
 from fercore.methods import find_method
 from fercore.mining import mine_positives
@@ -161,29 +163,34 @@ def hide(images: torch.Tensor, part: str, crop: int, mean: tuple[float, ...]) ->
     return hidden
 
 
-def identity(config: RunConfig, device: str) -> Arrays:
-    """How well a linear classifier still reads from the test images' features who is seen, and what the face shows.
+PROBED = "people"  # the preset of SimFER that is asked about; its people stand in no other one
 
-    Returns identities [N], labels [N]; and for each of "pixels", "embedding" (what a metric loss shapes) and "classifier"
-    (what the network's own last layer reads: another thing where there are two branches) whether an image is recognized,
-    1, 0, or NaN where it could not be asked: identity_FEATURES [N], expression_FEATURES [N]; and chance [N], of identity.
+
+def identity(config: RunConfig, device: str) -> Arrays:
+    """How well a linear classifier still reads from the features of new people who is seen, and what the face shows.
+
+    Returns, of the N images of SimFER's preset `people`: identities [N], labels [N]; and for each of "pixels", "embedding"
+    (what a metric loss shapes) and "classifier" (what the network's own last layer reads: another thing where there are two
+    branches) whether an image is recognized, 1, 0, or NaN where it could not be asked: identity_FEATURES [N],
+    expression_FEATURES [N].
 
     Raises:
-        ConfigError: the data set does not tell who is seen.
+        ConfigError: the network is not for faces.
+        DataError: SimFER could not be made.
     """
+    if config.crop is None:
+        raise ConfigError(f"examination 'identity' shows faces, and {config.data} has none")
     trained = load_trained(config, device)
-    test = trained.data.test
-    if test.identities is None:
-        raise ConfigError(f"examination 'identity' asks who is seen, and {config.data} does not tell")
-    identities, labels = test.identities.cpu().numpy(), test.labels.cpu().numpy()
+    catalog = read_simfer(make_simfer(PROBED))
+    store, identities, labels = open_store(catalog, config.image_size), catalog.identities, catalog.labels
     arrays = {"identities": identities.astype(np.uint16), "labels": labels.astype(np.uint8)}
-    for name, features in features_of(trained, test.images).items():
-        arrays[f"identity_{name}"], arrays["chance"] = read_identity(features, identities, labels)
-        arrays[f"expression_{name}"], _ = read_expression(features, identities, labels)
-    return {name: values if values.dtype != float else values.astype(np.float16) for name, values in arrays.items()}
+    for name, features in features_of(trained, StoredImages(store, np.arange(len(labels)))).items():
+        arrays[f"identity_{name}"] = read_identity(features, identities, labels).astype(np.float16)
+        arrays[f"expression_{name}"] = read_expression(features, identities, labels).astype(np.float16)
+    return arrays
 
 
-def features_of(trained: Trained, images: torch.Tensor | StoredImages) -> dict[str, np.ndarray]:
+def features_of(trained: Trained, images: StoredImages) -> dict[str, np.ndarray]:
     """[N, D] each: the crops' pixels, the embeddings, and what the last linear layer reads."""
     read: list[torch.Tensor] = []
     last = next(part for name, part in trained.model.named_modules() if name.split(".")[-1] == "classify")
@@ -191,8 +198,11 @@ def features_of(trained: Trained, images: torch.Tensor | StoredImages) -> dict[s
     crop = trained.config.crop
     embeddings, _ = evaluate(trained.model, images, trained.data, crop)
     hook.remove()
-    pixels = images[:] if crop is None else center_crop(images[:], crop)
-    found = {"pixels": pixels.flatten(1).float() / 255, "embedding": embeddings, "classifier": torch.cat(read)}
+    found = {
+        "pixels": center_crop(images[:], crop).flatten(1).float() / 255,
+        "embedding": embeddings,
+        "classifier": torch.cat(read),
+    }
     return {name: values.cpu().numpy() for name, values in found.items()}
 
 
