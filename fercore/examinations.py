@@ -23,6 +23,7 @@ from fercore.errors import ConfigError
 from fercore.methods import find_method
 from fercore.mining import mine_positives
 from fercore.models.build import build_model, output_shapes
+from fercore.models.weights import load_weights
 from fercore.probes import read_expression, read_identity
 from fercore.runs import (
     find_examination,
@@ -34,7 +35,7 @@ from fercore.runs import (
     shipped_only,
     write_at_once,
 )
-from fercore.train import evaluate, find_device, seed_everything, train
+from fercore.train import evaluate, find_device, seed_everything, starting_weights, train
 from fercore.tuples import TupleBatch
 
 Arrays = dict[str, np.ndarray]
@@ -210,42 +211,51 @@ SHOWN_TUPLES = 12  # whose embeddings are kept: a batch of the paper
 
 
 def mining(config: RunConfig, device: str) -> Arrays:
-    """What online mining does with the tuples of the first epoch, before the training and after it.
+    """What online mining makes of an epoch's tuples: at the START of the training, at its END, and then of NEW people.
 
-    Returns, of T tuples with P images in all:
-        images [P], numbers in the data set; sizes [T, 2], M and N of each tuple;
-        kept_before, kept_after [P], True for negatives too: whether mining keeps a positive;
-        embeddings [p, D] float16 of the images of the first 12 tuples after the training, as the loss sees them.
+    Returns, for each of "start", "end" (both of training images) and "new" (test images), of T tuples with P images in all:
+        WHEN_images [P], numbers in the data set; WHEN_sizes [T, 2], M and N of each tuple;
+        WHEN_kept [P], whether mining keeps a positive, True for negatives;
+        WHEN_embeddings [p, D] float16 of the images of the first 12 tuples, as the loss sees them.
 
     Raises:
         ConfigError: the method makes no tuples.
     """
     trained = load_trained(config, device)
-    data, row = trained.data, find_method(config.method)
-    features, dim = output_shapes(build_model(config, data.num_classes), config)
-    batches = row.objective(config, data.num_classes, dim, features).tuples(data.train.labels, data.train.identities, 0)
-    if not batches:
-        raise ConfigError(f"examination 'mining' asks for tuples, and {config.method} makes none")
+    data = load_data(config.data, **config.data_options)
     seed_everything(config.seed)
-    fresh = build_model(config, data.num_classes).to(next(trained.model.parameters()).device)
-    images = torch.cat([batch.positions for batch in batches])
-    arrays = {"sizes": np.array([pair for batch in batches for pair in batch.sizes], dtype=np.uint8)}
-    for when, model in (("before", fresh), ("after", trained.model)):
-        embeddings, _ = evaluate(model, data.train.images, data, config.crop)
-        rows = (F.normalize(embeddings, dim=1) if config.lengths == "unit" else embeddings)[images.to(embeddings.device)]
-        arrays[f"kept_{when}"] = kept_rows(rows.cpu(), batches)
-    shown = int(arrays["sizes"][:SHOWN_TUPLES].sum())
-    positions = load_data(config.data, **config.data_options).train.images.positions  # of the catalog
-    arrays |= {"images": positions[images].astype(np.uint32), "embeddings": rows[:shown].half().cpu().numpy()}
+    untrained = build_model(config, data.num_classes)
+    if start := starting_weights(config, find_device(device)):
+        load_weights(untrained, start)
+    features, dim = output_shapes(untrained, config)
+    objective = find_method(config.method).objective(config, data.num_classes, dim, features)
+    seen = {"start": (untrained, data.train), "end": (trained.model, data.train), "new": (trained.model, data.test)}
+    arrays = {}
+    for when, (model, split) in seen.items():
+        batches = objective.tuples(split.labels, split.identities, 0)
+        if not batches:
+            raise ConfigError(f"examination 'mining' asks for tuples, and {config.method} makes none")
+        rows, _ = evaluate(model, split.images, data, config.crop)
+        rows = F.normalize(rows.cpu(), dim=1) if config.lengths == "unit" else rows.cpu()
+        arrays |= {f"{when}_{name}": values for name, values in mined(rows, batches, split.images.positions).items()}
     return arrays
 
 
-def kept_rows(rows: torch.Tensor, batches: list[TupleBatch]) -> np.ndarray:
-    """[P] bool for the rows [P, D] of these tuples, one after another: False where mining drops a positive."""
-    whole = TupleBatch(torch.arange(len(rows)), [pair for batch in batches for pair in batch.sizes])
-    parts = whole.split(rows)
-    kept = [torch.cat([mine_positives(f_plus, f_minus)[0], torch.ones(len(f_minus)).bool()]) for f_plus, f_minus in parts]
-    return torch.cat(kept).numpy()
+def mined(rows: torch.Tensor, batches: list[TupleBatch], numbers: np.ndarray) -> Arrays:
+    """See `mining`; from the embeddings [N, D] of a split, and its images' numbers [N] in the data set."""
+    images = torch.cat([batch.positions for batch in batches])
+    whole = TupleBatch(images, [pair for batch in batches for pair in batch.sizes])
+    kept = [
+        torch.cat([mine_positives(f_plus, f_minus)[0], torch.ones(len(f_minus)).bool()])
+        for f_plus, f_minus in whole.split(rows[images])
+    ]
+    shown = sum(map(sum, whole.sizes[:SHOWN_TUPLES]))
+    return {
+        "images": numbers[images].astype(np.uint32),
+        "sizes": np.array(whole.sizes, dtype=np.uint8),
+        "kept": torch.cat(kept).numpy(),
+        "embeddings": rows[images[:shown]].half().numpy(),
+    }
 
 
 EXAMINATIONS: dict[str, Callable[[RunConfig, str], Arrays]] = {

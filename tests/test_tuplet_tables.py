@@ -86,19 +86,21 @@ def test_mining_is_shown_as_the_loss_sees_it(video):
     config = video(method="nplusm-2b", positives=4, negatives=3)
     found = examine(config, "mining")
     trained = load_trained(config, "cpu")
-    train = trained.data.train
-    assert found["sizes"].sum() == len(found["images"]) == len(found["kept_after"])
-    shown = train.images.positions.searchsorted(found["images"])
-    assert (train.images.positions[shown] == found["images"]).all()
-    embeddings, _ = evaluate(trained.model, train.images, trained.data, config.crop)
-    rows = normalize(embeddings, dim=1)[torch.from_numpy(shown)]
-    m, n = found["sizes"][0]
-    keep, _ = mine_positives(rows[:m], rows[m : m + n])
-    assert found["kept_after"][:m].tolist() == keep.tolist()
-    assert found["kept_after"][m : m + n].all()
-    assert np.allclose(found["embeddings"], rows[: len(found["embeddings"])], atol=1e-3)
-    assert len(set(train.labels[torch.from_numpy(shown[:m])].tolist())) == 1
-    assert len(found["kept_before"]) == len(found["kept_after"])
+    for when, split in (("end", trained.data.train), ("new", trained.data.test)):
+        images, sizes, kept, shown = (found[f"{when}_{name}"] for name in ("images", "sizes", "kept", "embeddings"))
+        assert sizes.sum() == len(images) == len(kept)
+        places = torch.from_numpy(split.images.positions.searchsorted(images))
+        assert (split.images.positions[places] == images).all()
+        embeddings, _ = evaluate(trained.model, split.images, trained.data, config.crop)
+        rows = normalize(embeddings, dim=1)[places]
+        m, n = sizes[0]
+        keep, _ = mine_positives(rows[:m], rows[m : m + n])
+        assert kept[:m].tolist() == keep.tolist()
+        assert kept[m : m + n].all()
+        assert np.allclose(shown, rows[: len(shown)], atol=1e-3)
+        assert len(set(split.labels[places[:m]].tolist())) == 1
+    assert np.array_equal(found["start_images"], found["end_images"])
+    assert not np.array_equal(found["start_embeddings"], found["end_embeddings"])
 
 
 def test_wrong_questions_get_one_line(video, tiny):
