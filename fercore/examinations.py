@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data, parse_name
 from fercore.data.augment import center_crop
-from fercore.data.faces import simfer_truth
-from fercore.data.store import StoredImages
+from fercore.data.faces import make_simfer, simfer_truth
+from fercore.data.raf import read_simfer
+from fercore.data.store import StoredImages, open_store
 from fercore.data.turned import load_turned
 from fercore.errors import ConfigError
 from fercore.methods import Step, find_method
 from fercore.mining import mine_positives
 from fercore.models.build import build_model, output_shapes
+from fercore.models.weights import load_weights
 from fercore.probes import read_expression, read_identity
 from fercore.runs import (
     RunResult,
@@ -36,7 +38,7 @@ from fercore.runs import (
     shipped_only,
     write_at_once,
 )
-from fercore.train import evaluate, find_device, fit, seed_everything, take_lock, train
+from fercore.train import evaluate, find_device, fit, seed_everything, starting_weights, take_lock, train
 from fercore.tuples import TupleBatch
 
 Arrays = dict[str, np.ndarray]
@@ -199,29 +201,34 @@ def hide(images: torch.Tensor, part: str, crop: int, mean: tuple[float, ...]) ->
     return hidden
 
 
-def identity(config: RunConfig, device: str) -> Arrays:
-    """How well a linear classifier still reads from the test images' features who is seen, and what the face shows.
+PROBED = "people"  # the preset of SimFER that is asked about; its people stand in no other one
 
-    Returns identities [N], labels [N]; and for each of "pixels", "embedding" (what a metric loss shapes) and "classifier"
-    (what the network's own last layer reads: another thing where there are two branches) whether an image is recognized,
-    1, 0, or NaN where it could not be asked: identity_FEATURES [N], expression_FEATURES [N]; and chance [N], of identity.
+
+def identity(config: RunConfig, device: str) -> Arrays:
+    """How well a linear classifier still reads from the features of new people who is seen, and what the face shows.
+
+    Returns, of the N images of SimFER's preset `people`: identities [N], labels [N]; and for each of "pixels", "embedding"
+    (what a metric loss shapes) and "classifier" (what the network's own last layer reads: another thing where there are two
+    branches) whether an image is recognized, 1, 0, or NaN where it could not be asked: identity_FEATURES [N],
+    expression_FEATURES [N].
 
     Raises:
-        ConfigError: the data set does not tell who is seen.
+        ConfigError: the network is not for faces.
+        DataError: SimFER could not be made.
     """
+    if config.crop is None:
+        raise ConfigError(f"examination 'identity' shows faces, and {config.data} has none")
     trained = load_trained(config, device)
-    test = trained.data.test
-    if test.identities is None:
-        raise ConfigError(f"examination 'identity' asks who is seen, and {config.data} does not tell")
-    identities, labels = test.identities.cpu().numpy(), test.labels.cpu().numpy()
+    catalog = read_simfer(make_simfer(PROBED))
+    store, identities, labels = open_store(catalog, config.image_size), catalog.identities, catalog.labels
     arrays = {"identities": identities.astype(np.uint16), "labels": labels.astype(np.uint8)}
-    for name, features in features_of(trained, test.images).items():
-        arrays[f"identity_{name}"], arrays["chance"] = read_identity(features, identities, labels)
-        arrays[f"expression_{name}"], _ = read_expression(features, identities, labels)
-    return {name: values if values.dtype != float else values.astype(np.float16) for name, values in arrays.items()}
+    for name, features in features_of(trained, StoredImages(store, np.arange(len(labels)))).items():
+        arrays[f"identity_{name}"] = read_identity(features, identities, labels).astype(np.float16)
+        arrays[f"expression_{name}"] = read_expression(features, identities, labels).astype(np.float16)
+    return arrays
 
 
-def features_of(trained: Trained, images: torch.Tensor | StoredImages) -> dict[str, np.ndarray]:
+def features_of(trained: Trained, images: StoredImages) -> dict[str, np.ndarray]:
     """[N, D] each: the crops' pixels, the embeddings, and what the last linear layer reads."""
     read: list[torch.Tensor] = []
     last = next(part for name, part in trained.model.named_modules() if name.split(".")[-1] == "classify")
@@ -229,8 +236,11 @@ def features_of(trained: Trained, images: torch.Tensor | StoredImages) -> dict[s
     crop = trained.config.crop
     embeddings, _ = evaluate(trained.model, images, trained.data, crop)
     hook.remove()
-    pixels = images[:] if crop is None else center_crop(images[:], crop)
-    found = {"pixels": pixels.flatten(1).float() / 255, "embedding": embeddings, "classifier": torch.cat(read)}
+    found = {
+        "pixels": center_crop(images[:], crop).flatten(1).float() / 255,
+        "embedding": embeddings,
+        "classifier": torch.cat(read),
+    }
     return {name: values.cpu().numpy() for name, values in found.items()}
 
 
@@ -238,42 +248,51 @@ SHOWN_TUPLES = 12  # whose embeddings are kept: a batch of the paper
 
 
 def mining(config: RunConfig, device: str) -> Arrays:
-    """What online mining does with the tuples of the first epoch, before the training and after it.
+    """What online mining makes of an epoch's tuples: at the START of the training, at its END, and then of NEW people.
 
-    Returns, of T tuples with P images in all:
-        images [P], numbers in the data set; sizes [T, 2], M and N of each tuple;
-        kept_before, kept_after [P], True for negatives too: whether mining keeps a positive;
-        embeddings [p, D] float16 of the images of the first 12 tuples after the training, as the loss sees them.
+    Returns, for each of "start", "end" (both of training images) and "new" (test images), of T tuples with P images in all:
+        WHEN_images [P], numbers in the data set; WHEN_sizes [T, 2], M and N of each tuple;
+        WHEN_kept [P], whether mining keeps a positive, True for negatives;
+        WHEN_embeddings [p, D] float16 of the images of the first 12 tuples, as the loss sees them.
 
     Raises:
         ConfigError: the method makes no tuples.
     """
     trained = load_trained(config, device)
-    data, row = trained.data, find_method(config.method)
-    features, dim = output_shapes(build_model(config, data.num_classes), config)
-    batches = row.objective(config, data.num_classes, dim, features).tuples(data.train.labels, data.train.identities, 0)
-    if not batches:
-        raise ConfigError(f"examination 'mining' asks for tuples, and {config.method} makes none")
+    data = load_data(config.data, **config.data_options)
     seed_everything(config.seed)
-    fresh = build_model(config, data.num_classes).to(next(trained.model.parameters()).device)
-    images = torch.cat([batch.positions for batch in batches])
-    arrays = {"sizes": np.array([pair for batch in batches for pair in batch.sizes], dtype=np.uint8)}
-    for when, model in (("before", fresh), ("after", trained.model)):
-        embeddings, _ = evaluate(model, data.train.images, data, config.crop)
-        rows = (F.normalize(embeddings, dim=1) if config.lengths == "unit" else embeddings)[images.to(embeddings.device)]
-        arrays[f"kept_{when}"] = kept_rows(rows.cpu(), batches)
-    shown = int(arrays["sizes"][:SHOWN_TUPLES].sum())
-    positions = load_data(config.data, **config.data_options).train.images.positions  # of the catalog
-    arrays |= {"images": positions[images].astype(np.uint32), "embeddings": rows[:shown].half().cpu().numpy()}
+    untrained = build_model(config, data.num_classes)
+    if start := starting_weights(config, find_device(device)):
+        load_weights(untrained, start)
+    features, dim = output_shapes(untrained, config)
+    objective = find_method(config.method).objective(config, data.num_classes, dim, features)
+    seen = {"start": (untrained, data.train), "end": (trained.model, data.train), "new": (trained.model, data.test)}
+    arrays = {}
+    for when, (model, split) in seen.items():
+        batches = objective.tuples(split.labels, split.identities, 0)
+        if not batches:
+            raise ConfigError(f"examination 'mining' asks for tuples, and {config.method} makes none")
+        rows, _ = evaluate(model, split.images, data, config.crop)
+        rows = F.normalize(rows.cpu(), dim=1) if config.lengths == "unit" else rows.cpu()
+        arrays |= {f"{when}_{name}": values for name, values in mined(rows, batches, split.images.positions).items()}
     return arrays
 
 
-def kept_rows(rows: torch.Tensor, batches: list[TupleBatch]) -> np.ndarray:
-    """[P] bool for the rows [P, D] of these tuples, one after another: False where mining drops a positive."""
-    whole = TupleBatch(torch.arange(len(rows)), [pair for batch in batches for pair in batch.sizes])
-    parts = whole.split(rows)
-    kept = [torch.cat([mine_positives(f_plus, f_minus)[0], torch.ones(len(f_minus)).bool()]) for f_plus, f_minus in parts]
-    return torch.cat(kept).numpy()
+def mined(rows: torch.Tensor, batches: list[TupleBatch], numbers: np.ndarray) -> Arrays:
+    """See `mining`; from the embeddings [N, D] of a split, and its images' numbers [N] in the data set."""
+    images = torch.cat([batch.positions for batch in batches])
+    whole = TupleBatch(images, [pair for batch in batches for pair in batch.sizes])
+    kept = [
+        torch.cat([mine_positives(f_plus, f_minus)[0], torch.ones(len(f_minus)).bool()])
+        for f_plus, f_minus in whole.split(rows[images])
+    ]
+    shown = sum(map(sum, whole.sizes[:SHOWN_TUPLES]))
+    return {
+        "images": numbers[images].astype(np.uint32),
+        "sizes": np.array(whole.sizes, dtype=np.uint8),
+        "kept": torch.cat(kept).numpy(),
+        "embeddings": rows[images[:shown]].half().numpy(),
+    }
 
 
 def robustness(config: RunConfig, device: str) -> Arrays:

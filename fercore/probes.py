@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.linear_model import RidgeClassifier
 
 RIDGE = 1.0  # of features whose rows have length 1 on average
-PERSON_GROUPS = 15  # groups of people for `read_expression`; a fold of CK+ has about so many people, each then a group alone
+PERSON_GROUPS = 10  # into which the people are divided for `read_expression`
 
 
-def read_identity(features: np.ndarray, identities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_identity(features: np.ndarray, identities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether the person is recognized across expressions, image by image.
 
     The images of one expression are asked of a classifier that has learned these people from all their other expressions
@@ -19,7 +19,7 @@ def read_identity(features: np.ndarray, identities: np.ndarray, labels: np.ndarr
         labels: [N], which expression.
 
     Returns:
-        right [N]: 1.0, 0.0, or NaN for an image of a person without another expression; chance [N]: what guessing gets.
+        [N]: 1.0, 0.0, or NaN for an image of a person without another expression.
     """
     centered = np.asarray(features, dtype=float).copy()
     for label in np.unique(labels):
@@ -27,7 +27,7 @@ def read_identity(features: np.ndarray, identities: np.ndarray, labels: np.ndarr
     return read_across(centered, identities, labels)
 
 
-def read_expression(features: np.ndarray, identities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_expression(features: np.ndarray, identities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether the expression is recognized across people: the classifier has learned from other people alone.
 
     Arguments and what is returned as `read_identity`; NaN for an image whose expression nobody else shows.
@@ -36,9 +36,13 @@ def read_expression(features: np.ndarray, identities: np.ndarray, labels: np.nda
     return read_across(np.asarray(features, dtype=float), labels, number % PERSON_GROUPS)
 
 
-def read_across(features: np.ndarray, wanted: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each group in turn, learn `wanted` from the other groups and ask it of this one; see `read_identity`."""
-    right, chance = (np.full(len(wanted), np.nan) for _ in range(2))
+def read_across(features: np.ndarray, wanted: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """For each group in turn, learn `wanted` from the other groups and ask it of this one; see `read_identity`.
+
+    Classes weigh alike, however many images they have: who has left images with the group that is asked would otherwise be
+    guessed the less often for it.
+    """
+    right = np.full(len(wanted), np.nan)
     for group in np.unique(groups):
         out = groups == group
         known = np.unique(wanted[~out])
@@ -46,17 +50,16 @@ def read_across(features: np.ndarray, wanted: np.ndarray, groups: np.ndarray) ->
         if not asked.any() or len(known) < 2:
             continue
         learn, ask = scaled(features[~out], features[asked])
-        classifier = RidgeClassifier(alpha=RIDGE).fit(learn, wanted[~out])
+        classifier = RidgeClassifier(alpha=RIDGE, class_weight="balanced").fit(learn, wanted[~out])
         right[asked] = classifier.predict(ask) == wanted[asked]
-        chance[asked] = 1 / len(known)
-    return right, chance
+    return right
 
 
 def scaled(learn: np.ndarray, ask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both around the first one's mean, and divided by its root mean square length, so that RIDGE fits any features."""
     mean = learn.mean(axis=0)
-    length = np.sqrt(np.square(learn - mean).sum(axis=1).mean())
-    return (learn - mean) / max(length, 1e-12), (ask - mean) / max(length, 1e-12)
+    length = max(np.sqrt(np.square(learn - mean).sum(axis=1).mean()), 1e-12)
+    return (learn - mean) / length, (ask - mean) / length
 
 
 def balanced(right: np.ndarray, wanted: np.ndarray) -> float:

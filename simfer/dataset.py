@@ -98,6 +98,7 @@ PRESETS = {
     "identity-quick": Recipe(train=(60,) * 7, test=(0,) * 7, identities=(30, 0)),
     "identity": Recipe(train=(450,) * 7, test=(0,) * 7, identities=(150, 0)),
     "sequences": Recipe(train=(83, 25, 59, 69, 28, 45, 0), test=(0,) * 7, identities=(118, 0), size=48, wildness=0.3, frames=3),
+    "people": Recipe(train=(120,) * 6 + (0,), test=(0,) * 7, identities=(40, 0), size=48, wildness=0.3),
 }
 PRESETS |= {f"{name}-noisy": dataclasses.replace(PRESETS[name], label_noise=0.2) for name in ("quick", "laptop", "rafdb")}
 

@@ -40,13 +40,13 @@ def test_a_tuple_without_negatives_has_no_rule():
 def test_a_plane_has_a_dot_and_two_intervals_a_name():
     _, axes = plt.subplots()
     points = {"a": (estimate([10, 20]), estimate([70, 90])), "one run": (estimate([5]), estimate([50]))}
-    plot_plane(axes, points, chance=(7, 17), labels=("who", "what"))
+    plot_plane(axes, points, chance=7, labels=("who", "what"))
     drawn = named(axes)
     assert drawn["a"].tolist() == [[15, 80]]
     assert drawn["one run"].tolist() == [[5, 50]]
     widths = [np.ptp(line.get_xdata()) for line in axes.lines[:2]]
     assert widths == [pytest.approx(points["a"][0].high - points["a"][0].low), 0]
-    assert len(axes.lines) == 3 + 1 + 2  # nothing is known of the spread of one run; two lines at chance
+    assert len(axes.lines) == 3 + 1 + 1  # nothing is known of the spread of one run; a line at chance
 
 
 def test_bands_are_mean_and_spread_over_the_folds():

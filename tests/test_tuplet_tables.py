@@ -8,6 +8,8 @@ from test_faces_training import TINY, make_tree
 from torch.nn.functional import normalize
 
 from fercore.config import RunConfig
+from fercore.data.raf import read_simfer
+from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
 from fercore.examinations import examine, features_of, load_trained
 from fercore.experiments import PAPER_TABLES, tuplet_tables
@@ -51,49 +53,60 @@ def test_every_table_of_the_paper_has_its_runs_among_them():
         assert {config.fold for config in needed} == set(range(8))
 
 
+@pytest.fixture
+def new_people(tmp_path, monkeypatch):
+    """In place of SimFER's preset `people`: five people with seven expressions, three frames each."""
+    root = make_tree(tmp_path / "people", train=15, test=0, people=5, frames=3)
+    monkeypatch.setattr("fercore.examinations.make_simfer", {"people": root}.get)
+    return read_simfer(root)
+
+
 @pytest.mark.parametrize("method", ["softmax", "nplusm-2b"])
-def test_the_identity_is_probed_in_what_each_branch_makes(video, method):
+def test_the_identity_of_new_people_is_probed_in_what_each_branch_makes(video, new_people, method):
     config = video(method=method)
     found = examine(config, "identity")
+    assert found["identities"].tolist() == new_people.identities.tolist()
+    assert found["labels"].tolist() == new_people.labels.tolist()
     trained = load_trained(config, "cpu")
-    test = trained.data.test
-    assert found["identities"].tolist() == test.identities.tolist()
-    features = features_of(trained, test.images)
-    embeddings, logits = evaluate(trained.model, test.images, trained.data, config.crop)
+    images = StoredImages(open_store(new_people, config.image_size), np.arange(len(new_people.labels)))
+    features = features_of(trained, images)
+    embeddings, logits = evaluate(trained.model, images, trained.data, config.crop)
     assert np.array_equal(features["embedding"], embeddings.numpy())
     last = trained.model.head.classify if config.head else trained.model.classify
     assert np.allclose(last(torch.tensor(features["classifier"])).detach(), logits, atol=1e-5)
     assert (features["embedding"].shape == features["classifier"].shape) == (method == "softmax")
-    assert features["pixels"].shape == (len(test), 3 * config.crop**2)
-    right, chance = read_identity(features["embedding"], found["identities"], found["labels"])
-    assert np.array_equal(found["identity_embedding"], right, equal_nan=True)
-    assert np.allclose(found["chance"], chance, atol=1e-3, equal_nan=True)
-    assert {"expression_pixels", "expression_classifier"} <= set(found)
+    assert features["pixels"].shape == (len(images), 3 * config.crop**2)
+    for name in ("pixels", "embedding", "classifier"):
+        right = read_identity(features[name], new_people.identities, new_people.labels)
+        assert np.array_equal(found[f"identity_{name}"], right, equal_nan=True)
+        assert f"expression_{name}" in found
 
 
 def test_mining_is_shown_as_the_loss_sees_it(video):
     config = video(method="nplusm-2b", positives=4, negatives=3)
     found = examine(config, "mining")
     trained = load_trained(config, "cpu")
-    train = trained.data.train
-    assert found["sizes"].sum() == len(found["images"]) == len(found["kept_after"])
-    shown = train.images.positions.searchsorted(found["images"])
-    assert (train.images.positions[shown] == found["images"]).all()
-    embeddings, _ = evaluate(trained.model, train.images, trained.data, config.crop)
-    rows = normalize(embeddings, dim=1)[torch.from_numpy(shown)]
-    m, n = found["sizes"][0]
-    keep, _ = mine_positives(rows[:m], rows[m : m + n])
-    assert found["kept_after"][:m].tolist() == keep.tolist()
-    assert found["kept_after"][m : m + n].all()
-    assert np.allclose(found["embeddings"], rows[: len(found["embeddings"])], atol=1e-3)
-    assert len(set(train.labels[torch.from_numpy(shown[:m])].tolist())) == 1
-    assert len(found["kept_before"]) == len(found["kept_after"])
+    for when, split in (("end", trained.data.train), ("new", trained.data.test)):
+        images, sizes, kept, shown = (found[f"{when}_{name}"] for name in ("images", "sizes", "kept", "embeddings"))
+        assert sizes.sum() == len(images) == len(kept)
+        places = torch.from_numpy(split.images.positions.searchsorted(images))
+        assert (split.images.positions[places] == images).all()
+        embeddings, _ = evaluate(trained.model, split.images, trained.data, config.crop)
+        rows = normalize(embeddings, dim=1)[places]
+        m, n = sizes[0]
+        keep, _ = mine_positives(rows[:m], rows[m : m + n])
+        assert kept[:m].tolist() == keep.tolist()
+        assert kept[m : m + n].all()
+        assert np.allclose(shown, rows[: len(shown)], atol=1e-3)
+        assert len(set(split.labels[places[:m]].tolist())) == 1
+    assert np.array_equal(found["start_images"], found["end_images"])
+    assert not np.array_equal(found["start_embeddings"], found["end_embeddings"])
 
 
 def test_wrong_questions_get_one_line(video, tiny):
     for config, name, words in (
         (video(method="softmax"), "mining", "softmax makes none"),
-        (tiny(method="softmax"), "identity", "wmnist does not tell"),
+        (tiny(method="softmax"), "identity", "wmnist has none"),
     ):
         with pytest.raises(ConfigError, match=words) as caught:
             examine(config, name)

@@ -19,7 +19,7 @@ from fercore.paths import ROOT, data_dir, shown
 FACES = ("simfer", "simfer-id", *(name for name in READERS if name != "simfer"))
 MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
 MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
-SIMFER_SEEDS = {"sequences": 1}  # the others' is 0: nobody in a sequence is known from a pre-training
+SIMFER_SEEDS = {"sequences": 1, "people": 2}  # the others' is 0: nobody is known from a pre-training
 ID_TEST_SHARE = 0.2  # of each identity's images, the last of them
 
 

@@ -82,15 +82,13 @@ def plot_forces(
     axes.margins(0.25)
 
 
-def plot_plane(
-    axes: Axes, points: Mapping[str, tuple[Estimate, Estimate]], *, chance: tuple[float, float], labels: tuple[str, str]
-) -> None:
-    """Two measures against each other, a dot with both 95 % intervals for each name, and lines at chance.
+def plot_plane(axes: Axes, points: Mapping[str, tuple[Estimate, Estimate]], *, chance: float, labels: tuple[str, str]) -> None:
+    """Two measures against each other, a dot with both 95 % intervals for each name, and a line at chance.
 
     Args:
         axes: where to draw.
         points: {name: (across, up)}.
-        chance: what guessing gets, across and up.
+        chance: what guessing gets, across.
         labels: of the axes.
     """
     for (name, (x, y)), color in zip(points.items(), class_colors(len(points)), strict=True):
@@ -98,9 +96,8 @@ def plot_plane(
             axes.plot([x.low, x.high], [y.mean] * 2, color=color, linewidth=2, alpha=0.4)
             axes.plot([x.mean] * 2, [y.low, y.high], color=color, linewidth=2, alpha=0.4)
         axes.plot(x.mean, y.mean, "o", color=color, markersize=8, label=name)
-    axes.axvline(chance[0], color="0.4", linewidth=1, linestyle="--")
-    axes.axhline(chance[1], color="0.4", linewidth=1, linestyle="--")
-    axes.annotate("chance", (chance[0], 1), xycoords=("data", "axes fraction"), xytext=(3, -10), textcoords="offset points")
+    axes.axvline(chance, color="0.4", linewidth=1, linestyle="--")
+    axes.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(3, -10), textcoords="offset points")
     axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(0, None))
     axes.legend(fontsize=8.5, loc="center left", bbox_to_anchor=(1.02, 0.5))
     axes.grid(color="0.92")
