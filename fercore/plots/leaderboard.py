@@ -15,7 +15,7 @@ TRIAL_SIZES = (3, 6, 9)  # points, from the smallest weight to the largest
 def plot_standings(
     axes: Axes, values: Mapping[str, Sequence[float]], *, baseline: str | None = None, xlabel: str = "", names: bool = True
 ) -> None:
-    """One line a method: its seeds as small dots, their mean, and the 95 % interval of that mean.
+    """One line a method: its seeds as small dots, their mean, and the 95 % interval of that mean, cut off at the frame.
 
     Args:
         axes: where to draw.
@@ -33,6 +33,10 @@ def plot_standings(
     if baseline is not None and len(values.get(baseline, ())):
         axes.axvline(float(np.mean(values[baseline])), color="0.6", linestyle="--", linewidth=1, zorder=0)
     list_methods(axes, values if names else dict.fromkeys(map(str, range(len(values)))), names)
+    every = [value for seeds in values.values() for value in seeds]
+    if every:  # the interval of two seeds may reach ten times as far as all that was measured
+        room = 0.15 * (max(every) - min(every)) or 1.0
+        axes.set_xlim(min(every) - room, max(every) + room)
     axes.set(xlabel=xlabel)
 
 
