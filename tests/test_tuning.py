@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 from conftest import one_line
 
-from fercore import tuning
+from fercore import runs, tuning
 from fercore.errors import FercoreError
 from fercore.methods import METHODS
+from fercore.paths import RESULTS
 from fercore.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
 
 
@@ -66,5 +67,7 @@ def test_missing_trials_are_named(monkeypatch):
 @pytest.mark.skipif(not tuning.TUNED.exists(), reason="no choices are kept yet")
 def test_what_is_kept_is_what_the_shipped_trials_say(monkeypatch):
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
+    monkeypatch.setattr(runs, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
+    runs.shipped_index.cache_clear()
     for profile, kept in json.loads(tuning.TUNED.read_text()).items():
         assert kept == choose(profile)
