@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fercore.config import RunConfig
 from fercore.data import Images
+from fercore.expected import keeping
 from fercore.methods import find_method
 from fercore.models.build import build_model, output_shapes
 from fercore.train import Training, make_batches, seed_everything
@@ -48,17 +49,7 @@ def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_
     faces = Images(torch.empty(0), labels, identities=torch.arange(len(labels)) // num_classes)
     batch = make_batches(objective, config, 0, faces)[0]
     model.to(memory_format=torch.channels_last)
-    weights = {weight.untyped_storage().data_ptr() for module in (model, objective) for weight in module.parameters()}
-    saved: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss, _ = Training(model, objective)(images, labels[batch.positions], batch, 1.0)
-        held = sum(saved.values())  # read while the graph keeps every storage at its address
+    weights = (weight for module in (model, objective) for weight in module.parameters())
+    (loss, _), held = keeping(lambda: Training(model, objective)(images, labels[batch.positions], batch, 1.0), weights)
     return held if loss.requires_grad else 0
