@@ -223,7 +223,7 @@ def make(
             draw(chunks[0][0], recipe, seed)  # compiles the kernels once, for the workers to find in the cache
             spawn = multiprocessing.get_context("spawn")
             # One thread each: NumPy's matrix products would start one a core in every worker, and lose time by it.
-            with ProcessPoolExecutor(workers, mp_context=spawn, initializer=threadpool_limits, initargs=(1,)) as pool:
+            with ProcessPoolExecutor(workers, mp_context=spawn, initializer=take_one_thread) as pool:
                 for done in as_completed([pool.submit(write_images, chunk, recipe, seed, out) for chunk in chunks]):
                     bar.update(done.result())
     except OSError as error:
@@ -237,6 +237,11 @@ def make(
     manifest = wanted | {"complete": True, "images": len(everything), "sha256": digest(out, everything)}
     write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def take_one_thread() -> None:
+    """For a worker. It stands here and not in a library, so that NumPy, whose threads are meant, is loaded before."""
+    threadpool_limits(1)
 
 
 def bar_pause() -> float:
