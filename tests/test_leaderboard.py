@@ -147,12 +147,12 @@ def test_minority_recall_is_the_mean_over_the_rare_classes(tiny):
 @pytest.mark.parametrize("profile", ["quick", "laptop"])
 def test_noisy_rows_differ_from_a_trial_in_the_labels_alone(profile):
     rows = experiments.label_noise(profile)
-    for label, (clean,) in rows.items():
+    for label, runs in rows.items():
         state, _, name = label.partition(" ")
         if state == "clean":
-            (noisy,) = rows[f"noisy {name}"]
-            assert noisy == clean.replace(preset=f"{clean.preset}-noisy")
-            assert clean.epochs == trials(clean.method, profile)[0].epochs
+            for clean, noisy in zip(runs, rows[f"noisy {name}"], strict=True):
+                assert noisy == clean.replace(preset=f"{clean.preset}-noisy")
+                assert clean.epochs == trials(clean.method, profile)[0].epochs
     assert len(rows) >= 4
 
 
@@ -234,7 +234,7 @@ def test_curves_and_pairs_are_drawn_as_given(axes):
     assert [list(line.get_ydata()) for line in colored] == [[70, 50]]
     assert colored[0].get_label() == "b"
     axes.clear()
-    plot_pairs(axes, {"a": (1, 2), "b": (3, 4)}, names=("clean", "noisy"), xlabel="x")
+    plot_pairs(axes, {"a": ([1, 2], [3]), "b": ([3], [4, 5])}, names=("clean", "noisy"), xlabel="x")
     assert [list(line.get_xdata()) for line in lines_of(axes, "o")] == [[1, 3], [2, 4]]
     axes.clear()
     plot_reliability(axes, {"a": ([0.5, 0.9], [0.4, 0.8])})

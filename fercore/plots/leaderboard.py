@@ -125,19 +125,24 @@ def plot_knob(
     axes.set_xticklabels(settings)
 
 
-def plot_pairs(axes: Axes, pairs: Mapping[str, tuple[float, float]], *, names: tuple[str, str], xlabel: str) -> None:
-    """Two numbers of each method on one line, joined.
+def plot_pairs(
+    axes: Axes, pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, names: tuple[str, str], xlabel: str
+) -> None:
+    """Two measurements of each method on one line: a small dot a seed, a large one at each mean, the means joined.
 
     Args:
         axes: where to draw.
-        pairs: {method: (one, other)}.
+        pairs: {method: (a value each seed, the same of the other)}.
         names: what the two are, for the legend.
         xlabel: what is measured.
     """
     for line, pair in enumerate(pairs.values()):
-        axes.plot(pair, [line, line], color="0.8", zorder=0)
+        axes.plot([np.mean(seeds) for seeds in pair], [line, line], color="0.8", zorder=0)
     for which, (name, color) in enumerate(zip(names, (INK, ACCENT), strict=True)):
-        axes.plot([pair[which] for pair in pairs.values()], range(len(pairs)), "o", color=color, label=name)
+        means = [np.mean(pair[which]) for pair in pairs.values()]
+        axes.plot(means, range(len(pairs)), "o", color=color, label=name, markeredgecolor="white", markeredgewidth=0.6)
+        for line, pair in enumerate(pairs.values()):
+            axes.plot(pair[which], [line] * len(pair[which]), ".", color=color, markersize=3.5)
     list_methods(axes, pairs)
     axes.set(xlabel=xlabel)
     axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
