@@ -235,7 +235,8 @@ def test_curves_and_pairs_are_drawn_as_given(axes):
     assert colored[0].get_label() == "b"
     axes.clear()
     plot_pairs(axes, {"a": ([1, 2], [3]), "b": ([3], [4, 5])}, names=("clean", "noisy"), xlabel="x")
-    assert [list(line.get_xdata()) for line in lines_of(axes, "o")] == [[1, 3], [2, 4]]
+    assert [list(line.get_xdata()) for line in lines_of(axes, "o")] == [[1.5, 3], [3, 4.5]]
+    assert [list(line.get_xdata()) for line in lines_of(axes, ".")] == [[1, 2], [3], [3], [4, 5]]
     axes.clear()
     plot_reliability(axes, {"a": ([0.5, 0.9], [0.4, 0.8])})
     assert list(lines_of(axes, "o")[0].get_ydata()) == [40, 80]
