@@ -182,6 +182,15 @@ def leaderboard(profile: str) -> Experiment:
     }
 
 
+def other_heads(profile: str) -> Experiment:
+    """Softmax with the heads of other methods, by the leaderboard's recipe; what a head does, no loss should be praised for.
+
+    Labels are the heads' names, as `RunConfig.head` has them.
+    """
+    seeds = 1 if profile == "quick" else None
+    return {head: seeds_of(profile, seeds, method="softmax", data="simfer", head=head) for head in ("amtc3l", "one-branch")}
+
+
 NOISE_METHODS = ("softmax", "center", "dacl", "amtc3l-mm", "nplusm-2b")
 
 
@@ -312,6 +321,7 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "dacl_ablation": dacl_ablation,
     "tuning": tuning,
     "leaderboard": leaderboard,
+    "other_heads": other_heads,
     "label_noise": label_noise,
     "amtc3l_anatomy": amtc3l_anatomy,
     "table_amtc3l_1": table_amtc3l_1,

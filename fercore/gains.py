@@ -43,12 +43,12 @@ def published_gains(faces: float, digits: float) -> pd.DataFrame:
     """Every gain in accuracy that the papers report over a row of their own, judged on the size of its test set.
 
     Args:
-        faces, digits: the disagreement of two networks divided by what independent errors would give (`stats.overlap`), for
+        faces, digits: the disagreement of two networks divided by what independent errors would give (`stats.independence`), for
             sets of faces and for W-MNIST.
 
     Columns: table, data, row, than, images (of the test set), points, gain (in images), likely and independent (the largest
-    gain in points that is still chance, at this overlap and with independent errors), p best, p likely, p independent
-    (McNemar's test at the fewest disagreements that the gain allows, at this overlap, and with independent errors),
+    gain in points that is still chance, at this independence and with independent errors), p best, p likely, p independent
+    (McNemar's test at the fewest disagreements that the gain allows, at this independence, and with independent errors),
     verdict (see `judge`).
     """
     rows = []
@@ -57,23 +57,23 @@ def published_gains(faces: float, digits: float) -> pd.DataFrame:
         pairs += [(row, than) for item, row, than in CLAIMS if item == table]
         for row, than in pairs:
             if row != than:
-                overlap = digits if data == "W-MNIST" else faces
-                gain = judge(accuracies[row], accuracies[than], TEST_IMAGES[data], overlap)
+                share = digits if data == "W-MNIST" else faces
+                gain = judge(accuracies[row], accuracies[than], TEST_IMAGES[data], share)
                 rows.append({"table": table, "data": data, "row": row, "than": than} | gain)
     return pd.DataFrame(rows)
 
 
-def judge(accuracy: float, baseline: float, images: int, overlap: float) -> dict[str, float | str]:
+def judge(accuracy: float, baseline: float, images: int, independence: float) -> dict[str, float | str]:
     """One gain; the printed accuracies are taken for the nearest whole number of images.
 
     The verdict hangs on how many images exactly one of the two networks gets right, which no table says. "told": even
-    networks with independent errors would rarely differ so far by chance. "could be chance": at the given overlap,
-    networks that are equally good often do. "cannot be decided": told at that overlap, but not with independent errors.
+    networks with independent errors would rarely differ so far by chance. "could be chance": at the given independence,
+    networks that are equally good often do. "cannot be decided": rare at that independence, but not with independent errors.
 
     Args:
         accuracy, baseline: in percent.
         images: of the test set.
-        overlap: of the two networks' answers, see `stats.overlap`.
+        independence: of the two networks' answers, see `stats.independence`.
     """
     ours, theirs = round(accuracy / 100 * images), round(baseline / 100 * images)
     gain = ours - theirs
@@ -81,7 +81,7 @@ def judge(accuracy: float, baseline: float, images: int, overlap: float) -> dict
     independent = images * independent_disagreement(ours / images, theirs / images)
     counts = {
         "best": least,
-        "likely": like(gain, min(max(overlap * independent, least), most)),
+        "likely": like(gain, min(max(independence * independent, least), most)),
         "independent": like(gain, independent),
     }
     p = {f"p {name}": mcnemar_p(gain, count) for name, count in counts.items()}

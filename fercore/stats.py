@@ -79,7 +79,7 @@ def independent_disagreement(first: float, second: float) -> float:
     return first * (1 - second) + second * (1 - first)
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
+def independence(first: np.ndarray, second: np.ndarray) -> float:
     """How often exactly one of two networks is right, divided by how often, were their errors independent.
 
     0: they are right and wrong together; 1: the errors of one say nothing of the other's.
@@ -90,7 +90,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     independent = independent_disagreement(first.mean(), second.mean())
     if not independent:
-        raise ValueError("two networks without an error, or without a right answer, have no overlap to measure")
+        raise ValueError("two networks without an error, or without a right answer, cannot be compared")
     return float((first != second).mean() / independent)
 
 

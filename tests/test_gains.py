@@ -12,12 +12,12 @@ from fercore.stats import (
     balanced_error,
     disagreement_bounds,
     expected_best,
+    independence,
     independent_disagreement,
     largest_chance_gain,
     mcnemar_p,
     needed_images,
     needed_seeds,
-    overlap,
 )
 
 
@@ -35,13 +35,13 @@ def test_disagreement_bounds_are_what_all_placements_of_errors_give():
         assert disagreement_bounds(first, second, total) == (min(seen), max(seen))
 
 
-def test_independent_disagreement_and_overlap_by_simulation():
+def test_independent_disagreement_and_independence_by_simulation():
     rng = np.random.default_rng(0)
     first, second = rng.random(200_000) < 0.9, rng.random(200_000) < 0.8
     assert independent_disagreement(0.9, 0.8) == pytest.approx(0.9 * 0.2 + 0.8 * 0.1)
-    assert overlap(first, second) == pytest.approx(1, abs=0.02)
-    assert overlap(first, first) == 0
-    assert overlap([1, 1, 0, 1], [1, 0, 0, 1]) == pytest.approx((1 / 4) / (3 / 4 * 1 / 2 + 1 / 2 * 1 / 4))
+    assert independence(first, second) == pytest.approx(1, abs=0.02)
+    assert independence(first, first) == 0
+    assert independence([1, 1, 0, 1], [1, 0, 0, 1]) == pytest.approx((1 / 4) / (3 / 4 * 1 / 2 + 1 / 2 * 1 / 4))
 
 
 @pytest.mark.parametrize("disagreement", range(11))
@@ -108,7 +108,7 @@ def test_impossible_questions_are_refused():
         (needed_images, (0.2, 0.1), "gain <= disagreement"),
         (needed_seeds, (0.0, 1.0), "other than 0"),
         (needed_seeds, (1.0, 0.0), "spread above 0"),
-        (overlap, ([True, True], [True, True]), "no overlap"),
+        (independence, ([True, True], [True, True]), "cannot be compared"),
     ]
     for function, arguments, message in refused:
         with pytest.raises(ValueError, match=message):
@@ -119,7 +119,7 @@ def test_impossible_questions_are_refused():
 
 
 def test_one_gain_by_hand():
-    found = judge(86.90, 85.56, 3068, overlap=0.36)
+    found = judge(86.90, 85.56, 3068, independence=0.36)
     assert found["gain"] == 2666 - 2625 == 41
     assert found["p best"] == pytest.approx(2 * 0.5**41)
     independent = 3068 * (2666 * 443 + 402 * 2625) / 3068**2  # right 2666 and 2625, wrong 402 and 443
@@ -129,17 +129,17 @@ def test_one_gain_by_hand():
 
 
 def test_verdicts_at_the_ends():
-    assert judge(95, 80, 3068, overlap=0.4)["verdict"] == TOLD
-    assert judge(80.1, 80, 3068, overlap=0.4)["verdict"] == CHANCE
-    assert judge(80, 80, 3068, overlap=0.4)["verdict"] == CHANCE
-    assert judge(80, 95, 3068, overlap=0.4)["verdict"] == TOLD  # a loss is told as a gain is
+    assert judge(95, 80, 3068, independence=0.4)["verdict"] == TOLD
+    assert judge(80.1, 80, 3068, independence=0.4)["verdict"] == CHANCE
+    assert judge(80, 80, 3068, independence=0.4)["verdict"] == CHANCE
+    assert judge(80, 95, 3068, independence=0.4)["verdict"] == TOLD  # a loss is told as a gain is
     assert [like(3, 10.1), like(3, 9.9), like(-4, 9.2)] == [11, 9, 10]
 
 
-def test_verdict_hangs_on_the_overlap_alone():
-    by_overlap = [judge(86.90, 85.56, 3068, overlap=value)["p likely"] for value in (0.1, 0.3, 0.5, 0.7, 1.0)]
-    assert by_overlap == sorted(by_overlap)
-    assert judge(86.90, 85.56, 3068, overlap=1.0)["verdict"] == CHANCE
+def test_verdict_hangs_on_the_independence_alone():
+    by_independence = [judge(86.90, 85.56, 3068, independence=value)["p likely"] for value in (0.1, 0.3, 0.5, 0.7, 1.0)]
+    assert by_independence == sorted(by_independence)
+    assert judge(86.90, 85.56, 3068, independence=1.0)["verdict"] == CHANCE
 
 
 def test_every_own_row_is_judged_once_and_every_claim():
@@ -156,7 +156,7 @@ def test_every_own_row_is_judged_once_and_every_claim():
     ] == pytest.approx(3.12)
 
 
-def test_digits_have_an_overlap_of_their_own():
+def test_digits_have_an_independence_of_their_own():
     one, other = published_gains(0.36, 0.6), published_gains(0.36, 0.2)
     changed = one["likely"] != other["likely"]
     assert set(one.loc[changed, "data"]) == {"W-MNIST"}

@@ -225,7 +225,8 @@ def test_ranks_are_sorted_and_joined_where_they_cannot_be_told(axes):
 def test_trials_mark_the_chosen_one(axes):
     plot_trials(axes, {"a": [60, 70, np.nan], "b": [1, 2, 3]}, {"a": 1})
     filled = [line for line in lines_of(axes, "o") if line.get_markerfacecolor() != "none"]
-    assert [line.get_xdata()[0] for line in filled] == [70]
+    assert [list(line.get_xdata()) for line in filled] == [[70], []], "the chosen one, and the legend's"
+    assert filled[1].get_label() == "taken"
 
 
 def test_curves_and_pairs_are_drawn_as_given(axes):

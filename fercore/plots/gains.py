@@ -26,15 +26,15 @@ def plot_gains(
         axes: where to draw.
         names: [G], written at the left.
         points: [G] gains in points of accuracy.
-        likely, independent: [G] the largest gain in points that is still chance, at the measured overlap (dark bar) and
+        likely, independent: [G] the largest gain in points that is still chance, at the measured independence (dark bar) and
             with independent errors (light bar).
         verdicts: [G], of `VERDICT_STYLES`: marker and color.
         title: the axes' title.
-        legend: explain the markers at the lower right.
+        legend: explain markers and bars at the lower right.
     """
     lines = -np.arange(len(names))
-    axes.barh(lines, independent, height=0.72, color="0.91")
-    axes.barh(lines, likely, height=0.72, color="0.78")
+    axes.barh(lines, independent, height=0.72, color="0.91", label="chance, independent errors")
+    axes.barh(lines, likely, height=0.72, color="0.78", label="chance, as ours agree")
     for line, value, verdict in zip(lines, points, verdicts, strict=True):
         marker, color = VERDICT_STYLES[verdict]
         axes.plot(value, line, marker, color=color, markersize=6, markeredgecolor="white", markeredgewidth=0.6)

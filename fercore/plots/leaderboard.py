@@ -31,7 +31,7 @@ def plot_standings(
         axes.plot(list(seeds), [line] * one.n, ".", color="0.55", markersize=3.5)
         axes.plot(one.mean, line, "o", color=INK, markersize=5, markeredgecolor="white", markeredgewidth=0.6)
     if baseline is not None and len(values.get(baseline, ())):
-        axes.axvline(float(np.mean(values[baseline])), color="0.6", linestyle="--", linewidth=1, zorder=0)
+        axes.axvline(float(np.mean(values[baseline])), color="0.6", linestyle="--", linewidth=1, zorder=0, label=baseline)
     list_methods(axes, values if names else dict.fromkeys(map(str, range(len(values)))), names)
     every = [value for seeds in values.values() for value in seeds]
     if every:  # the interval of two seeds may reach ten times as far as all that was measured
@@ -85,7 +85,11 @@ def plot_trials(axes: Axes, scores: Mapping[str, Sequence[float]], chosen: Mappi
         for number, (value, size) in enumerate(zip(values, TRIAL_SIZES, strict=True)):
             color, fill = (ACCENT, ACCENT) if chosen.get(name) == number else ("0.35", "none")
             axes.plot(value, line, "o", color=color, markersize=size, markerfacecolor=fill)
+    for name, size in zip(("smallest weight", "middle", "largest"), TRIAL_SIZES, strict=True):
+        axes.plot([], [], "o", color="0.35", markersize=size, markerfacecolor="none", label=name)
+    axes.plot([], [], "o", color=ACCENT, label="taken")
     list_methods(axes, scores)
+    axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     axes.set(xlabel="balanced accuracy on the validation split (%)")
 
 
