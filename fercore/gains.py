@@ -43,8 +43,8 @@ def published_gains(faces: float, digits: float) -> pd.DataFrame:
     """Every gain in accuracy that the papers report over a row of their own, judged on the size of its test set.
 
     Args:
-        faces, digits: the disagreement of two networks divided by what independent errors would give (`stats.independence`), for
-            sets of faces and for W-MNIST.
+        faces, digits: the disagreement of two networks divided by what independent errors would give
+            (`stats.independence`), for sets of faces and for W-MNIST.
 
     Columns: table, data, row, than, images (of the test set), points, gain (in images), likely and independent (the largest
     gain in points that is still chance, at this independence and with independent errors), p best, p likely, p independent
