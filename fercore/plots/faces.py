@@ -71,7 +71,7 @@ def plot_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str]
 
 
 def plot_confusion_difference(
-    axes: Axes, confusion: np.ndarray, baseline: np.ndarray, class_names: Sequence[str], *, title: str = ""
+    axes: Axes, confusion: np.ndarray, baseline: np.ndarray, class_names: Sequence[str], *, limit: float = 10, title: str = ""
 ) -> None:
     """What changes against a baseline, in points of each true class: purple for more, orange for less.
 
@@ -81,14 +81,14 @@ def plot_confusion_difference(
         axes: where to draw.
         confusion, baseline: [K, K] counts of the same test images, true class in rows.
         class_names: [K].
+        limit: where the colors end, in points; the same for panels that are to be compared.
         title: the axes' title.
     """
     shares = [100 * np.asarray(c, dtype=float) / np.sum(c, axis=1, keepdims=True) for c in (confusion, baseline)]
     change = shares[0] - shares[1]
-    bound = max(np.abs(change).max(), 1)
     text = np.where(np.abs(change) < 0.5, "", np.char.mod("%+.0f", change))
     sns.heatmap(
-        change, annot=text, fmt="", vmin=-bound, vmax=bound, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
+        change, annot=text, fmt="", vmin=-limit, vmax=limit, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
         linecolor="0.85", xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
     )  # fmt: skip
     for k in range(len(change)):  # the diagonal reads the other way round
