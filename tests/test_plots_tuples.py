@@ -52,8 +52,9 @@ def test_a_plane_has_a_dot_and_two_intervals_a_name():
 def test_bands_are_mean_and_spread_over_the_folds():
     _, axes = plt.subplots()
     curves = {"a": np.array([[1.0, 2.0, 4.0], [3.0, 2.0, 0.0]]), "b": np.array([[5.0, 5.0, 6.0]])}
-    plot_bands(axes, curves, title="t", ylabel="y")
+    plot_bands(axes, curves, title="t", ylabel="y", dashed=["b"])
     assert named(axes)["a"].tolist() == [[1, 2], [2, 2], [3, 2]]
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
     assert len(axes.collections) == 1
     highest = axes.collections[0].get_paths()[0].vertices[:, 1].max()
     assert highest == pytest.approx(2 + np.std([4, 0], ddof=1))
@@ -62,7 +63,8 @@ def test_bands_are_mean_and_spread_over_the_folds():
 def test_forces_start_at_their_points_and_short_ones_are_left_out():
     _, axes = plt.subplots()
     points, forces = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 4.0]]), np.array([[0.5, 0.0], [-1.0, 0.0], [0.0, 0.001]])
-    plot_forces(axes, points, ["positive, kept"] * 2 + ["negative"], forces, title="t", radii=(1.0, 3**0.5))
+    plot_forces(axes, points, ["positive, kept"] * 2 + ["negative"], forces, title="t", radii={"in": 1.0, "out": 3**0.5})
     arrows = [text for text in axes.texts if text.arrow_patch]
     assert [[*arrow.xyann, *arrow.xy] for arrow in arrows] == [[0, 0, 0.5, 0], [2, 0, 1, 0]]
     assert [(patch.radius, list(patch.center)) for patch in axes.patches] == [(1.0, [1, 0]), (3**0.5, [1, 0])]
+    assert [text.xy for text in axes.texts if text.get_text() in ("in", "out")] == [(1, 1), (1, 3**0.5)]

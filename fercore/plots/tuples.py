@@ -55,7 +55,7 @@ def plot_forces(
     forces: np.ndarray,
     *,
     title: str,
-    radii: Sequence[float] = (),
+    radii: Mapping[str, float] | None = None,
 ) -> None:
     """Where a loss moves the images of a tuple in the plane; the first one is the query.
 
@@ -65,16 +65,18 @@ def plot_forces(
         kinds: [n], keys of `KINDS`.
         forces: [n, 2], minus the loss's gradients, drawn in the units of the plane; one too short to see is left out.
         title: the axes' title.
-        radii: of the spheres around the positives' center into which positives are drawn and out of which negatives are
-            pushed, where the loss has them.
+        radii: {name: radius} of the spheres around the positives' center into which positives are drawn and out of which
+            negatives are pushed, where the loss has them.
     """
     kinds = np.asarray(kinds)
     center = points[kinds != "negative"].mean(axis=0)
-    for radius in radii:
+    for name, radius in (radii or {}).items():
         axes.add_patch(Circle(center, radius, fill=False, edgecolor="0.5", linestyle="--", linewidth=1))
+        top = center + np.array([0, radius])
+        axes.annotate(name, top, xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7.5, color="0.35")
     for kind in dict.fromkeys(kinds):
         axes.plot(*points[kinds == kind].T, linestyle="none", **KINDS[kind])
-    axes.annotate("query", points[0], xytext=(8, -14), textcoords="offset points", fontsize=8.5)
+    axes.annotate("query", points[0], xytext=(-7, -3), textcoords="offset points", ha="right", fontsize=8.5)
     for point, force in zip(points, forces, strict=True):
         if np.linalg.norm(force) > SHORTEST:
             axes.annotate("", point + force, point, arrowprops={"arrowstyle": "->", "linewidth": 1.6, "color": "black"})
@@ -103,18 +105,19 @@ def plot_plane(axes: Axes, points: Mapping[str, tuple[Estimate, Estimate]], *, c
     axes.grid(color="0.92")
 
 
-def plot_bands(axes: Axes, curves: Mapping[str, np.ndarray], *, title: str, ylabel: str) -> None:
+def plot_bands(axes: Axes, curves: Mapping[str, np.ndarray], *, title: str, ylabel: str, dashed: Sequence[str] = ()) -> None:
     """Mean curves over the epochs, each in a band of one standard deviation over the folds.
 
     Args:
         axes: where to draw.
         curves: {name: [folds, epochs]}.
         title, ylabel: the axes' texts.
+        dashed: names of those to be dashed, where one curve would hide another.
     """
     for (name, values), color in zip(curves.items(), class_colors(len(curves)), strict=True):
         epochs = np.arange(1, values.shape[1] + 1)
         mean = values.mean(axis=0)
-        axes.plot(epochs, mean, color=color, label=name)
+        axes.plot(epochs, mean, color=color, linestyle="--" if name in dashed else "-", label=name)
         if len(values) > 1:
             spread = values.std(axis=0, ddof=1)
             axes.fill_between(epochs, mean - spread, mean + spread, color=color, alpha=0.12, linewidth=0)
