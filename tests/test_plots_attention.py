@@ -34,11 +34,14 @@ def test_a_row_an_image_with_its_weights():
 
 def test_followers_stand_at_their_correlations_from_the_top_down():
     _, axes = plt.subplots()
-    plot_followers(axes, {"attention": [0.5, 0.1], "embedding": [0.7, 0.2]}, ["first", "second"], chance=0.15)
-    assert [line.get_xdata().tolist() for line in axes.lines[:2]] == [[0.5, 0.1], [0.7, 0.2]]
+    plot_followers(axes, {"attention": [0.5, -0.1], "embedding": [0.7, 0.2]}, ["first", "second"], chance=0.15, after=(1,))
+    zero, divider, *dots = axes.lines
+    assert [line.get_xdata().tolist() for line in dots] == [[0.5, -0.1], [0.7, 0.2]]
+    assert (zero.get_xdata()[0], divider.get_ydata()[0]) == (0, 0.5)
+    assert axes.get_xlim()[0] < -0.1
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["first", "second"]
-    assert axes.lines[0].get_ydata().tolist() == [1, 0]
-    assert axes.patches[0].get_width() == pytest.approx(0.15)
+    assert dots[0].get_ydata().tolist() == [1, 0]
+    assert axes.patches[0].get_x() + axes.patches[0].get_width() == pytest.approx(0.15)
 
 
 def test_similarities_are_written_in_their_cells():

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from fercore.plots.style import class_colors
 
+CORRELATIONS = (-0.3, 1.0)  # shown by `plot_followers`
+
 
 def plot_attention_rows(attention: np.ndarray, labels: Sequence[int], class_names: Sequence[str]) -> Figure:
     """Weights of a few images over the dimensions, one panel an image (thesis, figure 4.7).
@@ -69,25 +71,37 @@ def plot_similarity(axes: Axes, similarity: np.ndarray, class_names: Sequence[st
 
 
 def plot_followers(
-    axes: Axes, found: Mapping[str, Sequence[float]], names: Sequence[str], *, chance: float, title: str = ""
+    axes: Axes,
+    found: Mapping[str, Sequence[float]],
+    names: Sequence[str],
+    *,
+    chance: float,
+    title: str = "",
+    after: Sequence[int] = (),
 ) -> None:
     """How closely the best dimension follows each known factor: one dot a series, and the band in which chance lies.
 
+    The scale is the same in all panels.
+
     Args:
         axes: where to draw.
-        found: {series: [F] absolute correlations on images that did not choose the dimension}.
+        found: {series: [F] correlations on images that did not choose the dimension; negative where these contradict it}.
         names: [F] the factors.
         chance: what 95 % of shuffled factors stay below.
         title: the axes' title.
+        after: numbers of factors after which a line divides them.
     """
     place = np.arange(len(names))[::-1]
-    axes.axvspan(0, chance, color="0.9", linewidth=0)
-    axes.annotate("chance", (chance / 2, len(names) - 0.45), ha="center", va="bottom", fontsize=8, color="0.4")
+    axes.axvspan(CORRELATIONS[0], chance, color="0.92", linewidth=0)
+    axes.axvline(0, color="0.6", linewidth=1)
+    for rows in after:
+        axes.axhline(len(names) - rows - 0.5, color="0.4", linewidth=1)
+    axes.annotate("chance", (chance, len(names) - 0.45), ha="right", va="bottom", fontsize=8, color="0.4")
     for (series, values), color, marker in zip(found.items(), class_colors(len(found)), "osD^v", strict=False):
         axes.plot(values, place, marker, color=color, label=series)
     axes.set(yticks=place, yticklabels=names, xlabel="correlation, held-out people", ylim=(-0.6, len(names)))
     axes.set_title(title, pad=12)
-    axes.set_xlim(0, max(1.15 * max(np.max(values) for values in found.values()), 2 * chance))
+    axes.set_xlim(*CORRELATIONS)
     axes.grid(axis="y", color="0.92")
     axes.tick_params(axis="y", length=0)
     axes.legend(fontsize=8, loc="lower right")
