@@ -14,6 +14,7 @@ from fercore.plots import (
     plot_negatives,
     plot_sigmoid_box,
 )
+from fercore.plots.samplers import apart
 from fercore.samplers import ms_nss
 
 NAMES = ["a", "b", "c", "d"]
@@ -48,6 +49,15 @@ def test_the_three_steps_end_where_ms_nss_does(sample, label):
     x, y, c = torch.tensor([sample], dtype=torch.float64), torch.tensor([label]), torch.tensor(CENTERS)
     assert len(figure.axes) == 3
     np.testing.assert_allclose(place_of(figure.axes[2], "nobody"), ms_nss(x, y, c)[0])
+
+
+def test_names_are_moved_apart_and_kept_inside():
+    crowd = [(0.0, 0.0), (0.0, 0.0), (0.05, 0.0), (1.0, 1.0)]
+    places = apart(crowd, 0.2, 0.1, 0.9)
+    distances = np.linalg.norm(places[:, None] - places, axis=2) + np.diag([np.inf] * 4)
+    assert distances.min() > 0.199
+    assert (places.min(), places.max()) == (0.1, 0.9)
+    assert apart(CENTERS, 0.5).tolist() == CENTERS.tolist()  # far enough
 
 
 def test_only_a_negative_that_is_no_center_is_nobody(points):
@@ -99,8 +109,9 @@ def test_the_box_holds_every_sigmoid(points):
 def test_curves_and_shares_show_what_they_are_given():
     _, (first, second) = plt.subplots(1, 2)
     x = np.linspace(0, 1, 5)
-    plot_curves(first, x, {"up": x, "down": 1 - x}, title="both", x_label="x", dashed=["down"])
+    plot_curves(first, x, {"up": x, "down": 1 - x}, title="both", x_label="x", y_label="y", dashed=["down"])
     assert [line.get_linestyle() for line in first.lines] == ["-", "--"]
+    assert first.get_ylabel() == "y"
     np.testing.assert_allclose(first.lines[1].get_ydata(), 1 - x)
     plot_chimera_shares(second, [1, 2], {"faces": [0.0, 0.25]}, title="shares")
     np.testing.assert_allclose(second.lines[0].get_ydata(), [0, 25])

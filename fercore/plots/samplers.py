@@ -14,11 +14,19 @@ from fercore.plots.style import class_colors
 GRID_LINES = (-6, -4, -2, 0, 2, 4, 6)  # drawn in the plane, and again where the sigmoid takes them
 PULL, PUSH = "#0072B2", "#D55E00"  # towards the own center; away from the negative
 LONGEST_ARROW = 0.22  # of the plane's width
+LABEL = 0.055  # of an axis's length: what a digit needs
 HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 def plot_curves(
-    axes: Axes, x: np.ndarray, curves: Mapping[str, np.ndarray], *, title: str, x_label: str, dashed: Sequence[str] = ()
+    axes: Axes,
+    x: np.ndarray,
+    curves: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    dashed: Sequence[str] = (),
 ) -> None:
     """Curves over one axis, with a legend: they may end in one point.
 
@@ -26,13 +34,13 @@ def plot_curves(
         axes: where to draw.
         x: [N], rising.
         curves: {name: [N] values}.
-        title, x_label: the axes' texts.
+        title, x_label, y_label: the axes' texts.
         dashed: names of those to be dashed.
     """
     for (name, values), color in zip(curves.items(), class_colors(len(curves)), strict=True):
         axes.plot(x, values, color=color, linestyle="--" if name in dashed else "-", label=name)
     axes.legend()
-    axes.set(title=title, xlabel=x_label)
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
     axes.margins(x=0)
 
 
@@ -59,6 +67,10 @@ def plot_sigmoid_box(
     half = 1.02 * np.abs(embeddings).max()
     plane.set(xlim=(-half, half), ylim=(-half, half), xticks=GRID_LINES, yticks=GRID_LINES)
     box.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for axes, low, high in ((plane, -half, half), (box, 0.04, 0.96)):  # names off each other, and off the frame
+        places = apart([text.get_position() for text in axes.texts], LABEL * (high - low), low, high)
+        for text, place in zip(axes.texts, places, strict=True):
+            text.set_position(place)
     return figure
 
 
@@ -82,7 +94,7 @@ def plot_landscapes(
         axes.contour(panel["loss"], levels=8, extent=(0, 1, 0, 1), colors="white", linewidths=0.4, alpha=0.7)
         axes.scatter(*samples.T, s=2, color="black", alpha=0.35, linewidths=0, rasterized=True)
         mark(axes, center, "own", PULL, below=True)
-        mark(axes, negative, "negative", PUSH, below=True)
+        mark(axes, negative, "negative", PUSH, below=negative[1] > 0.5, align="left" if negative[0] < 0.5 else "right")
         axes.set(title=panel["title"], xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     figure.colorbar(image, ax=grid, shrink=0.7, label="a sample's term")
     return figure
@@ -192,19 +204,40 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.asarray(values, dtype=float)))
 
 
-def mark(axes: Axes, place: np.ndarray, name: str, color: str, *, marker: str = "o", below: bool = False) -> None:
+def apart(places: Sequence[Sequence[float]], least: float, low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """Where to write: [K, 2] `places`, moved until no two are nearer than `least`, between `low` and `high`."""
+    places = np.clip(np.array(places, dtype=float), low, high)
+    for _ in range(200):
+        ways = places[:, None] - places
+        distances = np.linalg.norm(ways, axis=2) + np.diag([np.inf] * len(places))
+        one, other = np.unravel_index(distances.argmin(), distances.shape)
+        if distances[one, other] >= least:
+            break
+        way = ways[one, other] / distances[one, other] if distances[one, other] else np.array([0.0, 1.0])
+        step = 0.51 * (least - distances[one, other]) * way
+        places[one], places[other] = places[one] + step, places[other] - step
+        places = np.clip(places, low, high)
+    return places
+
+
+def mark(
+    axes: Axes, place: np.ndarray, name: str, color: str, *, marker: str = "o", below: bool = False, align: str = "center"
+) -> None:
     """A point with its name above or below it, on any ground."""
     axes.scatter(*place, s=70, marker=marker, facecolor="white", edgecolor=color, linewidths=2.2, zorder=6, clip_on=False)
     axes.annotate(
-        name, place, xytext=(0, -9 if below else 9), textcoords="offset points", ha="center", va="top" if below else "bottom",
+        name, place, xytext=(0, -9 if below else 9), textcoords="offset points", ha=align, va="top" if below else "bottom",
         color=color, fontweight="bold", path_effects=HALO, zorder=7, annotation_clip=False,
     )  # fmt: skip
 
 
 def draw_centers(axes: Axes, centers: np.ndarray, class_names: Sequence[str], *, own: int, chosen: Sequence[int]) -> None:
-    """Every center as its class's name; the own one ringed in blue, the chosen ones in orange."""
-    for k, (center, name) in enumerate(zip(centers, class_names, strict=True)):
+    """Every center as its class's name, beside it where they crowd; the own one ringed in blue, the chosen ones in orange."""
+    places = apart(centers, 1.3 * LABEL * np.ptp(centers, axis=0).max())
+    for k, (center, place, name) in enumerate(zip(centers, places, class_names, strict=True)):
         color = PULL if k == own else PUSH if k in chosen else "0.3"
+        if (center != place).any():
+            axes.plot(*np.stack([center, place]).T, color=color, linewidth=1, marker=".", markevery=[0], zorder=4)
         if k == own or k in chosen:
-            axes.scatter(*center, s=330, facecolor="white", edgecolor=color, linewidths=2, zorder=4)
-        axes.text(*center, name, color=color, fontweight="bold", ha="center", va="center", path_effects=HALO, zorder=5)
+            axes.scatter(*place, s=330, facecolor="white", edgecolor=color, linewidths=2, zorder=4)
+        axes.text(*place, name, color=color, fontweight="bold", ha="center", va="center", path_effects=HALO, zorder=5)
