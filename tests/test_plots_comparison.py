@@ -45,6 +45,7 @@ def test_records_frame_each_rows_rival_and_none_in_an_empty_row():
     frames = [patch.get_xy() for patch in figure.axes[0].patches]
     assert frames == [(2, 0), (0, 2)]
     assert "75" in [text.get_text() for text in figure.axes[0].texts]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["% of the row's mistakes", "the rival"]
 
 
 def test_shares_are_stacked(axes):

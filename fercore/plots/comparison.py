@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from fercore.plots.style import class_colors
@@ -89,28 +90,32 @@ def plot_bundle(axes: Axes, x: Sequence[float], curves: np.ndarray, *, label: st
 
 
 def plot_records(records: Sequence[np.ndarray], titles: Sequence[str], class_names: Sequence[str]) -> Figure:
-    """Who was taken for whom, one map a moment: shares of each row, and a frame around each row's rival.
+    """Who was taken for whom, one map a moment, two in a row: shares of each row, and a frame around each row's rival.
 
     Args:
         records: each [K, K]: how often a class (row) was taken for another (column); the diagonal is not read.
         titles: one for each record.
         class_names: [K].
     """
-    figure, grid = plt.subplots(1, len(records), figsize=(3.4 * len(records), 3.6), sharey=True, squeeze=False)
+    columns, rows = min(2, len(records)), -(-len(records) // 2)
+    figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 4.6 * rows), sharex=True, sharey=True, squeeze=False)
     for axes, record, title in zip(grid.flat, records, titles, strict=True):
         counts = np.array(record, dtype=float)
         np.fill_diagonal(counts, 0)
         shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
         sns.heatmap(
             shares, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="Blues", square=True, cbar=False, linewidths=0.5, ax=axes,
-            mask=np.eye(len(counts), dtype=bool), xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 7},
+            mask=np.eye(len(counts), dtype=bool), xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 10},
         )  # fmt: skip
         for row in np.flatnonzero(counts.sum(axis=1) > 0):
             axes.add_patch(Rectangle((shares[row].argmax(), row), 1, 1, fill=False, edgecolor=PUBLISHED, linewidth=2))
-        axes.set(title=title, xlabel="was taken for")
+        axes.set(title=title, xlabel="was taken for", ylabel="true")
+        axes.label_outer()
         axes.tick_params(axis="x", rotation=60, length=0)
         axes.tick_params(axis="y", rotation=0, length=0)
-    grid[0, 0].set_ylabel("true")
+    frame = Rectangle((0, 0), 1, 1, fill=False, edgecolor=PUBLISHED, linewidth=2, label="the rival")
+    number = Line2D([], [], linestyle="none", marker="$25$", markersize=12, color="0.2", label="% of the row's mistakes")
+    figure.legend(handles=[number, frame], loc="outside lower center", ncols=2)
     return figure
 
 
