@@ -30,12 +30,22 @@ def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[s
     """
     bars = axes.bar(class_names, counts, color=class_colors(len(counts)), width=0.75)
     axes.bar_label(bars, fmt="{:.0f}", fontsize=7.5, padding=2)
-    axes.set(title=title, yticks=[])
+    axes.set(title=title, yticks=[], ylim=(0, 1.12 * max(counts)))  # room for the highest bar's count below the title
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)
 
 
-def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: str, color: str, scale: float = 1.0) -> None:
+def plot_training(
+    axes: Axes,
+    rows: Sequence[Mapping],
+    column: str,
+    *,
+    label: str,
+    color: str,
+    scale: float = 1.0,
+    linestyle: str = "-",
+    diverged: bool = False,
+) -> None:
     """One curve over the epochs, named at its end.
 
     Args:
@@ -45,10 +55,14 @@ def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: st
         label: written at the last point.
         color: of line and label.
         scale: multiplies the values (100 for percent).
+        linestyle: of the line.
+        diverged: whether to put a cross behind the last point, as the training ended there.
     """
     points = [(row["epoch"], scale * row[column]) for row in rows if row.get(column) is not None]
     x, y = zip(*points, strict=True)
-    axes.plot(x, y, color=color, marker="o")
+    axes.plot(x, y, color=color, marker="o", linestyle=linestyle)
+    if diverged:
+        axes.plot(x[-1] + 0.2, y[-1], "x", color=color, markersize=9, markeredgewidth=2.2)
     axes.annotate(label, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", color=color, va="center")
 
 

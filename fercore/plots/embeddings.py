@@ -29,29 +29,34 @@ def plot_embedding(
         labels: [N], integers in 0..K-1.
         class_names: [K] short names.
         minority: classes to draw as triangles and to name in bold.
-        centers: [K, 2], drawn as black crosses.
+        centers: [K, 2], drawn as black crosses; the names then stand beside the means, not on top of them.
         title: the axes' title.
     """
     embeddings = np.asarray(embeddings, dtype=float)
     colors = class_colors(len(class_names))
     for k in sorted(range(len(class_names)), key=lambda k: k in minority):
         points = embeddings[labels == k]
-        marker, size = ("^", 9) if k in minority else ("o", 3)
+        marker, size = ("^", 14) if k in minority else ("o", 3)
         axes.scatter(*points.T, s=size, marker=marker, color=colors[k], alpha=0.55, linewidths=0, rasterized=True)
     if centers is not None:
         axes.scatter(*np.asarray(centers).T, s=40, marker="x", color="black", linewidths=1.4, zorder=3)
+    beside = (0, 0) if centers is None else (9, 8)  # points
     for k, name in enumerate(class_names):
-        x, y = np.median(embeddings[labels == k], axis=0)
-        weight = "bold" if k in minority else "normal"
-        halo = [withStroke(linewidth=3, foreground="white")]
-        axes.text(x, y, name, fontsize=13, fontweight=weight, ha="center", va="center", path_effects=halo, zorder=4)
+        axes.annotate(
+            name, np.median(embeddings[labels == k], axis=0), xytext=beside, textcoords="offset points", fontsize=13,
+            fontweight="bold" if k in minority else "normal", ha="center", va="center", zorder=4,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )  # fmt: skip
     axes.set(title=title, aspect="equal")
 
 
-def plot_embedding_grid(panels: list[dict], *, columns: int, shared_limits: bool = True, size: float = 3.0) -> Figure:
+def plot_embedding_grid(
+    panels: list[dict], *, columns: int, shared_limits: bool = True, size: float = 3.0, axis_label: str = ""
+) -> Figure:
     """Small multiples: one `plot_embedding` for each dictionary of its arguments, on equal limits if asked for.
 
-    A panel whose `embeddings` are None, of a run that diverged, shows its title alone.
+    A panel whose `embeddings` are None, of a run that diverged, shows its title alone. `axis_label` is written, with 1
+    and 2 after it, on the outer axes: below the lowest drawn panel of a column, left of the first of a row.
     """
     rows = -(-len(panels) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(size * columns, size * rows), squeeze=False)
@@ -68,6 +73,12 @@ def plot_embedding_grid(panels: list[dict], *, columns: int, shared_limits: bool
         ranges = limits(np.concatenate([np.asarray(panel["embeddings"], dtype=float) for panel in drawn.values()]))
         for axes in drawn:
             axes.set(**ranges)
+    if axis_label:
+        lowest = {i % columns: axes for i, axes in enumerate(grid.flat) if axes in drawn}  # the last of a column stays
+        for axes in lowest.values():
+            axes.set(xlabel=f"{axis_label} 1")
+        for axes in drawn.keys() & set(grid[:, 0]):
+            axes.set(ylabel=f"{axis_label} 2")
     return figure
 
 

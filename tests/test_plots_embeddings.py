@@ -1,0 +1,55 @@
+"""Embeddings in the plane, and the curves beside them: what is written where."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from fercore.plots import plot_embedding, plot_embedding_grid, plot_training
+
+ROWS = [{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": 0.75}]
+
+
+@pytest.fixture
+def axes():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+def panel(title, seed=0):
+    points = np.random.default_rng(seed).normal(size=(20, 2))
+    return dict(embeddings=points, labels=np.arange(20) % 2, class_names=["a", "b"], minority=[1], title=title)
+
+
+def test_names_stand_beside_the_means_where_there_are_crosses(axes):
+    plot_embedding(axes, **panel("t"))
+    assert [text.get_position() for text in axes.texts] == [(0, 0)] * 2
+    plot_embedding(axes, **panel("t"), centers=np.zeros((2, 2)))
+    assert all(min(text.get_position()) > 0 for text in axes.texts[2:])
+
+
+def test_a_grid_labels_the_outer_axes_that_are_drawn():
+    lost = dict(embeddings=None, title="lost")
+    figure = plot_embedding_grid([panel("1"), panel("2"), panel("3"), lost], columns=2, axis_label="dimension")
+    labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    assert labels == [("", "dimension 2"), ("dimension 1", ""), ("dimension 1", "dimension 2"), ("", "")]
+    plt.close(figure)
+
+
+def test_a_grid_labels_nothing_unless_asked():
+    figure = plot_embedding_grid([panel("1")], columns=1)
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("", "")
+    plt.close(figure)
+
+
+def test_a_diverged_training_ends_in_a_cross(axes):
+    plot_training(axes, ROWS, "accuracy", label="a", color="black", scale=100, linestyle="--", diverged=True)
+    curve, cross = axes.lines
+    assert (list(curve.get_ydata()), curve.get_linestyle()) == ([50, 75], "--")
+    assert (cross.get_marker(), list(cross.get_ydata())) == ("x", [75])
+    assert cross.get_xdata()[0] > 2, "behind the last point"
+
+
+def test_a_finished_training_has_no_cross(axes):
+    plot_training(axes, ROWS, "accuracy", label="a", color="black")
+    assert len(axes.lines) == 1
