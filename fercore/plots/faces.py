@@ -11,6 +11,8 @@ from matplotlib.patches import Rectangle
 
 from fercore.plots.style import class_colors
 
+MOST = 10  # points, where the colors of `plot_confusion_difference` end
+
 
 def plot_faces(
     images: Sequence[Sequence[np.ndarray]],
@@ -71,24 +73,24 @@ def plot_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str]
 
 
 def plot_confusion_difference(
-    axes: Axes, confusion: np.ndarray, baseline: np.ndarray, class_names: Sequence[str], *, limit: float = 10, title: str = ""
+    axes: Axes, confusion: np.ndarray, baseline: np.ndarray, class_names: Sequence[str], *, title: str = ""
 ) -> None:
     """What changes against a baseline, in points of each true class: purple for more, orange for less.
 
-    On the diagonal purple is better, beside it orange is. Changes that round to 0 are left blank.
+    On the diagonal purple is better, beside it orange is. Colors end at `MOST` points, so that panels can be compared;
+    changes that round to 0 are left blank.
 
     Args:
         axes: where to draw.
         confusion, baseline: [K, K] counts of the same test images, true class in rows.
         class_names: [K].
-        limit: where the colors end, in points; the same for panels that are to be compared.
         title: the axes' title.
     """
     shares = [100 * np.asarray(c, dtype=float) / np.sum(c, axis=1, keepdims=True) for c in (confusion, baseline)]
     change = shares[0] - shares[1]
     text = np.where(np.abs(change) < 0.5, "", np.char.mod("%+.0f", change))
     sns.heatmap(
-        change, annot=text, fmt="", vmin=-limit, vmax=limit, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
+        change, annot=text, fmt="", vmin=-MOST, vmax=MOST, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
         linecolor="0.85", xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
     )  # fmt: skip
     for k in range(len(change)):  # the diagonal reads the other way round
