@@ -11,7 +11,7 @@ import pandas as pd
 from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.errors import ConfigError, FercoreError
-from fercore.experiments import PAPER_TABLES, Experiment
+from fercore.experiments import EXPERIMENTS, PAPER_TABLES, Experiment
 from fercore.full_scale import FULL_SCALE, full_scale
 from fercore.metrics import recalls, summarize
 from fercore.paths import PAPER_CSV, shown
@@ -152,12 +152,22 @@ def to_document(profile: str = "laptop") -> str:
 
 
 def to_readme(profile: str = "laptop") -> str:
-    """What the README shows: table 3.1 whole, and a line for each table."""
+    """What the README shows: table 3.1 whole, a line for each table, and what the trainings took."""
     return f"""{to_markdown(table_report("table 3.1", profile))}
 
 All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
 
-{to_markdown(summary(profile))}"""
+{to_markdown(summary(profile))}
+
+{training_hours(profile)}"""
+
+
+def training_hours(profile: str) -> str:
+    """How many runs the experiments have, and the sum of the times that those finished took."""
+    configs = {config.id: config for make in EXPERIMENTS.values() for group in make(profile).values() for config in group}
+    runs = finished(configs.values())
+    hours = sum(run.provenance["seconds"] for run in runs) / 3600
+    return f"{len(runs)} of {len(configs)} trainings are finished; their times add up to {hours:.1f} hours."
 
 
 # --- one row ------------------------------------------------------------------------------------------------------------

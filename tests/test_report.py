@@ -1,5 +1,7 @@
 """The report over made-up results in a store of its own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from conftest import one_line
@@ -23,6 +25,7 @@ from fercore.report import (
     to_document,
     to_markdown,
     to_readme,
+    training_hours,
     write_between_markers,
 )
 from fercore.runs import RunResult, save_result
@@ -178,6 +181,13 @@ def test_measured_on_names_the_preset_and_says_stand_in():
     simfer = RunConfig(method="softmax", data="simfer", profile="quick", seed=0)
     assert measured_on(simfer, "RAF-DB") == "SimFER quick (stand-in)"
     assert measured_on(RunConfig(method="softmax", profile="quick", seed=0), "W-MNIST") == "W-MNIST"
+
+
+def test_hours_are_those_of_the_finished_runs(monkeypatch):
+    half_hour = SimpleNamespace(provenance={"seconds": 1800})
+    monkeypatch.setattr("fercore.report.finished", lambda configs: [half_hour] * 3)
+    assert training_hours("quick").startswith("3 of ")
+    assert "add up to 1.5 hours" in training_hours("quick")
 
 
 def test_document_and_readme_show_every_table():
