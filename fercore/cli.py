@@ -121,6 +121,7 @@ def add_config_options(command: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of RunConfig; may be repeated"
     )
     command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--precision", default="auto", help="fp32, bf16 or auto: bf16 where the device computes it itself")
     command.add_argument("--fresh", action="store_true", help="train again even where a finished run exists")
 
 
@@ -133,7 +134,7 @@ def train_command(options: argparse.Namespace) -> None:
 
     config = make_config(options, ("seed", options.seed))
     more = {"sync_batchnorm": options.sync_batchnorm, "compiled": options.compile}
-    result = train(config, device=options.device, fresh=options.fresh, **more)
+    result = train(config, device=options.device, precision=options.precision, fresh=options.fresh, **more)
     if rank() > 0:
         return
     print(describe(result))
@@ -163,7 +164,7 @@ def sweep_command(options: argparse.Namespace) -> None:
         ]
     executor = slurm_executor({key: literal(value) for key, value in map(split_pair, options.slurm)}) if options.slurm else None
     try:
-        sweep(configs, executor, device=options.device, fresh=options.fresh)
+        sweep(configs, executor, device=options.device, precision=options.precision, fresh=options.fresh)
     except SweepError:
         print(sweep_table(configs, options.fresh))
         raise

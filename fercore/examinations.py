@@ -107,7 +107,9 @@ def train_again(config: RunConfig, device: str, watch: Callable[[Tensor, Step], 
     data = load_data(config.data, **config.data_options).to(target)
     with ExitStack() as locked:
         take_lock(config, locked, forget=True)
-        return fit(config, data, target, watch=watch)
+        known = find_result(config)
+        precision = known.provenance.get("precision", "fp32") if known else "fp32"  # before it was recorded
+        return fit(config, data, target, precision, watch=watch)
 
 
 # --- the questions -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fercore.errors import SweepError
 from fercore.executors import core_pool
 from fercore.runs import RunResult, find_result, require_trainable
 from fercore.torchrun import require_one_process
-from fercore.train import train
+from fercore.train import check_precision, train
 
 LOOK_EVERY = 1.0  # seconds between two looks at what is finished
 LOG_EVERY = 10.0  # seconds between two progress lines in a log file
@@ -26,7 +26,12 @@ REASON_LENGTH = 300  # characters of an error that are told
 
 
 def sweep(
-    configs: Iterable[RunConfig], executor: Executor | None = None, *, device: str = "auto", fresh: bool = False
+    configs: Iterable[RunConfig],
+    executor: Executor | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    fresh: bool = False,
 ) -> list[RunResult]:
     """The results of `configs`, in their order; those that are stored are not trained again.
 
@@ -35,7 +40,7 @@ def sweep(
         executor: any `concurrent.futures.Executor`, or submitit's; it decides where runs go and how many threads they have,
             and stays open. None makes one single-threaded process a core (on a GPU: one process), never more threads than
             cores, where a killed process costs no run but its own (see `CorePool`).
-        device, fresh: as in `train`.
+        device, precision, fresh: as in `train`.
 
     Raises:
         ConfigError: torchrun started this process: a sweep starts its own.
@@ -43,6 +48,7 @@ def sweep(
         NotShipped: a run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
     require_one_process("a sweep")
+    check_precision(precision)
     configs = list(configs)
     wanted = list(dict.fromkeys(configs))
     results = {config: find_result(config, fresh=fresh) for config in wanted}
@@ -52,7 +58,7 @@ def sweep(
             require_trainable(missing[0])
         for data, options in {(config.data, tuple(config.data_options.items())) for config in missing}:
             load_data(data, **dict(options))  # fetch and check once, before processes race for it
-        results |= run_all(missing, executor, device, fresh)
+        results |= run_all(missing, executor, device, precision, fresh)
     return [results[config] for config in configs]
 
 
@@ -62,13 +68,15 @@ def sweep_rows(rows: Mapping[str, Sequence[RunConfig]], **options: Any) -> dict[
     return {label: [next(results) for _ in configs] for label, configs in rows.items()}
 
 
-def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fresh: bool) -> dict[RunConfig, RunResult]:
+def run_all(
+    configs: list[RunConfig], executor: Executor | None, device: str, precision: str, fresh: bool
+) -> dict[RunConfig, RunResult]:
     """Train every config; report failures at the end."""
     pool = executor or core_pool(len(configs), device)
     results, failures, waiting = {}, [], {}
     progress = Progress(len(configs))
     try:
-        waiting = submit_all(pool, configs, device, fresh)
+        waiting = submit_all(pool, configs, device, precision, fresh)
         while waiting:
             for future in finished(waiting):
                 config, outcome = waiting.pop(future), outcome_of(future)
@@ -90,7 +98,7 @@ def run_all(configs: list[RunConfig], executor: Executor | None, device: str, fr
     return results
 
 
-def submit_all(pool: Executor, configs: list[RunConfig], device: str, fresh: bool) -> dict[Future, RunConfig]:
+def submit_all(pool: Executor, configs: list[RunConfig], device: str, precision: str, fresh: bool) -> dict[Future, RunConfig]:
     """Hand every config to the pool; submitit makes one job array of them.
 
     Raises:
@@ -98,12 +106,12 @@ def submit_all(pool: Executor, configs: list[RunConfig], device: str, fresh: boo
     """
     try:
         with getattr(pool, "batch", nullcontext)():
-            return {pool.submit(attempt, config, device, fresh): config for config in configs}
+            return {pool.submit(attempt, config, device, precision, fresh): config for config in configs}
     except Exception as error:  # a scheduler's refusal, a broken pool: each executor has its own
         raise SweepError(f"{type(pool).__name__} does not take the runs. {explain(error)}") from error
 
 
-def attempt(config: RunConfig, device: str, fresh: bool) -> RunResult | str:
+def attempt(config: RunConfig, device: str, precision: str, fresh: bool) -> RunResult | str:
     """One run, where the executor puts it: its result, or why it failed.
 
     As text, for executors hand errors on in ways of their own. What they raise is then theirs: a worker that was lost.
@@ -111,7 +119,7 @@ def attempt(config: RunConfig, device: str, fresh: bool) -> RunResult | str:
     if multiprocessing.parent_process():
         os.environ["FERCORE_PROGRESS"] = "0"  # the sweep has the terminal
     try:
-        return train(config, device=device, fresh=fresh)
+        return train(config, device=device, precision=precision, fresh=fresh)
     except Exception as error:
         return explain(error)
 

@@ -61,6 +61,7 @@ from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
+PRECISIONS = ("auto", "fp32", "bf16")
 EVAL_BATCH = 1000
 EVAL_PIXELS = 2_000_000  # of a batch without gradients: 246 crops of 90 px, 39 of 224
 KEPT_DIMENSIONS = 24  # of the test embeddings in a result
@@ -69,7 +70,13 @@ FLOAT16_MAX = 6e4
 
 
 def train(
-    config: RunConfig, *, device: str = "auto", fresh: bool = False, sync_batchnorm: bool = False, compiled: bool = False
+    config: RunConfig,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    fresh: bool = False,
+    sync_batchnorm: bool = False,
+    compiled: bool = False,
 ) -> RunResult:
     """The result of `config`: from a store if it was trained before, else by training it now.
 
@@ -81,6 +88,8 @@ def train(
     Args:
         config: what to train.
         device: "auto" (cuda if there is one, else cpu), "cpu", "cuda" or "cuda:1". Under torchrun "cuda" is a GPU each.
+        precision: of the network's arithmetic in training: "fp32", "bf16", or "auto", which is bf16 where the device has it.
+            Losses, centers, statistics and evaluation are in float32 all the same.
         fresh: train again even where a finished run exists.
         sync_batchnorm: under torchrun, batch normalization by the whole batch; else each process normalizes by its share.
             One process does not know the difference.
@@ -88,7 +97,7 @@ def train(
             differs.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: this machine has no such device, or the precision is unknown.
         DataError: the data set is missing or damaged.
         StoreError: the run store cannot be written.
         NotShipped: the run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
@@ -99,11 +108,12 @@ def train(
     if not fresh:
         require_trainable(config)
     target = find_device(device)
+    kind = find_precision(precision, target)
     data = first_before_others(lambda: load_data(config.data, **config.data_options))
     with ExitStack() as locked:
         on_first(lambda: take_lock(config, locked, forget=fresh))
         result = on_first(lambda: find_result(config, fresh=fresh))
-        return result or fit(config, data.to(target), target, sync_batchnorm, compiled)
+        return result or fit(config, data.to(target), target, kind, sync_batchnorm, compiled)
 
 
 def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
@@ -124,6 +134,7 @@ def fit(
     config: RunConfig,
     data: Splits,
     device: torch.device,
+    precision: str = "fp32",
     sync_batchnorm: bool = False,
     compiled: bool = False,
     watch: Callable[[Tensor, Step], None] | None = None,
@@ -138,7 +149,7 @@ def fit(
     features, dim = output_shapes(model, config)
     model.to(device, memory_format=torch.channels_last)
     objective = find_method(config.method).objective(config, data.num_classes, dim, features).to(device)
-    training = Training(model, objective)
+    training = Training(model, objective, precision)
     if sync_batchnorm:
         share_statistics(training, device)
     weights = list(training.parameters())
@@ -214,7 +225,12 @@ def fit(
         if snapshot is not None:
             arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
     provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)
-    provenance |= {"processes": world_size(), "sync_batchnorm": sync_batchnorm and world_size() > 1, "compiled": compiled}
+    provenance |= {
+        "precision": precision,
+        "processes": world_size(),
+        "sync_batchnorm": sync_batchnorm and world_size() > 1,
+        "compiled": compiled,
+    }
     result = on_first(lambda: save_result(RunResult(config, status, state["epochs"], test, provenance), arrays))
     on_first(lambda: (folder / "checkpoint.pt").unlink(missing_ok=True))
     return result
@@ -255,12 +271,12 @@ def look(model: nn.Module, objective: nn.Module, images: Tensor) -> tuple[Tensor
 class Training(nn.Module):
     """A step as one module, as DistributedDataParallel wants it: the loss of a batch from this process's share of it."""
 
-    def __init__(self, model: nn.Module, objective: nn.Module) -> None:
+    def __init__(self, model: nn.Module, objective: nn.Module, precision: str) -> None:
         super().__init__()
-        self.model, self.objective = model, objective
+        self.model, self.objective, self.precision = model, objective, precision
 
     def forward(self, images: Tensor, labels: Tensor, batch: TupleBatch, progress: float) -> tuple[Tensor, Step]:
-        with autocast(images.device):
+        with autocast(images.device, self.precision):
             outputs = look(self.model, self.objective, images)
         whole = [gather(at_least_float32(values), len(labels)) for values in outputs]
         seen = make_step(whole, labels, batch, progress)
@@ -330,9 +346,25 @@ def pretraining_of(config: RunConfig) -> RunConfig | None:
     return RunConfig(method="softmax", data=config.pretrained, **same)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where a GPU makes it worthwhile; losses are computed in float32 all the same."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The network in bfloat16 or float32; losses are computed in float32 all the same."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; of "auto" bf16 where the device computes it itself: emulated, it is slower than float32."""
+    check_precision(name)
+    if name != "auto":
+        return name
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    native = device.type == "cuda" or known.get("avx512_bf16") or known.get("amx_bf16")
+    return "bf16" if native else "fp32"
+
+
+def check_precision(name: str) -> None:
+    """Raise ConfigError unless `name` is one of PRECISIONS."""
+    if name not in PRECISIONS:
+        raise ConfigError(f"unknown precision {name!r}; known: {', '.join(PRECISIONS)}")
 
 
 def has_diverged(loss: Tensor) -> bool:

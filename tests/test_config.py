@@ -188,3 +188,13 @@ def test_the_published_recipe_of_rafdb():
 
 def test_digits_show_no_setting_of_faces():
     assert not {"crop", "augment", "pretrained", "fold", "preset"} & RunConfig(method="dda").to_dict().keys()
+
+
+def test_the_reading_of_lenets_is_of_digits_alone_and_changes_no_other_id():
+    plain = RunConfig(method="softmax", profile="laptop")
+    assert "lenets" not in plain.to_dict()
+    assert RunConfig(method="softmax", profile="laptop", lenets="normalized").id != plain.id
+    with pytest.raises(ConfigError, match=r"^data=simfer does not use 'lenets'$"):
+        RunConfig(method="softmax", data="simfer", lenets="normalized")
+    with pytest.raises(ConfigError, match=r"^lenets must be one of normalized, got 'plain'$"):
+        RunConfig(method="softmax", lenets="plain")

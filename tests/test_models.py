@@ -46,3 +46,50 @@ def test_initial_weights_follow_the_seed():
 def test_too_narrow_a_network_is_refused():
     with pytest.raises(ValueError, match=r"^width [^\n]+$"):
         LeNetsPP(width=0.01)
+
+
+# --- the network that the author published --------------------------------------------------------------------------------
+
+
+def slow_normalized(model: LeNetsPP, images: torch.Tensor) -> torch.Tensor:
+    """The embedding of the published network in training, a layer at a time, from the weights of `model`."""
+
+    def normalize(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        rows = x.movedim(1, -1).flatten(end_dim=-2)
+        mean, variance = rows.mean(dim=0), rows.var(dim=0, unbiased=False)
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        return (x - mean.view(shape)) / (variance + 1e-5).sqrt().view(shape) * scale.view(shape) + shift.view(shape)
+
+    weights = list(model.parameters())
+    x = images
+    for layer in range(6):
+        kernel, bias, slope, scale, shift = weights[5 * layer : 5 * layer + 5]
+        x = torch.nn.functional.conv2d(x, kernel, bias, padding=2)
+        x = normalize(torch.where(x > 0, x, slope * x), scale, shift)
+        if layer % 2:
+            x = torch.nn.functional.max_pool2d(x, 2)
+    kernel, bias, scale, shift = weights[30:34]
+    return normalize(x.flatten(start_dim=1) @ kernel.T + bias, scale, shift)
+
+
+def test_the_normalized_network_is_the_published_one_layer_by_layer():
+    torch.manual_seed(0)
+    model = LeNetsPP(width=0.125, normalized=True)
+    with torch.no_grad():
+        for parameter in model.parameters():  # scales and shifts that a forgotten one would show
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    images = torch.rand(5, 1, 28, 28)
+    torch.testing.assert_close(model(images)[0], slow_normalized(model, images), rtol=1e-4, atol=1e-5)
+
+
+def test_the_normalized_embedding_is_not_rectified_and_its_spread_is_1():
+    embeddings, _ = LeNetsPP(width=0.125, normalized=True)(torch.rand(64, 1, 28, 28))
+    assert (embeddings < 0).any()
+    torch.testing.assert_close(embeddings.std(dim=0, unbiased=False), torch.ones(2), rtol=1e-2, atol=0)
+
+
+def test_the_plain_network_has_no_normalization_and_the_other_two_more_numbers_a_channel():
+    plain, normalized = LeNetsPP(), LeNetsPP(normalized=True)
+    assert not any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in plain.modules())
+    more = 2 * (32 + 32 + 64 + 64 + 128 + 128) + 2 * 2 - 1  # scales and shifts; one PReLU less
+    assert count(normalized) == count(plain) + more

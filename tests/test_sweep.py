@@ -88,7 +88,7 @@ def test_an_empty_sweep_is_empty():
 # --- killed processes -------------------------------------------------------------------------------------------------
 
 
-def kill_by_seed(config, device, fresh):
+def kill_by_seed(config, device, precision, fresh):
     """Seed 13 kills its process whenever it is tried, seed 7 the first time; seed 0 waits until both deaths are done."""
     notes = runs_dir()
     notes.mkdir(exist_ok=True)
@@ -99,7 +99,7 @@ def kill_by_seed(config, device, fresh):
         os.kill(os.getpid(), signal.SIGKILL)
     while config.seed == 0 and sum(len(list(notes.glob(f"tried-{seed}-*"))) for seed in (7, 13)) < 4:
         time.sleep(0.05)
-    return attempt(config, device, fresh)
+    return attempt(config, device, precision, fresh)
 
 
 def test_a_killed_process_loses_its_own_run_alone(tiny, monkeypatch, capsys):
@@ -159,7 +159,7 @@ def test_submitit_trains_and_its_failures_are_told_in_one_line(tiny, local_jobs)
     assert result == find_result(tiny(seed=0))
 
 
-def die(config, device, fresh):
+def die(config, device, precision, fresh):
     os.kill(os.getpid(), signal.SIGKILL)
 
 

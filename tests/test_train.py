@@ -6,13 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import ConfigError
 from fercore.models.build import build_model
 from fercore.runs import local_folder
-from fercore.train import compact, epoch_order, find_device, has_diverged, learning_rate, normalize, train
+from fercore.train import compact, epoch_order, find_device, find_precision, has_diverged, learning_rate, normalize, train
 
 
 def test_the_published_schedule_divides_the_rate_every_20_epochs():
@@ -65,6 +64,16 @@ def test_a_device_that_is_not_there_is_one_line():
             find_device(name)
 
 
+def test_precision_is_bf16_by_itself_only_where_the_processor_has_it(monkeypatch):
+    cpu = torch.device("cpu")
+    for known, expected in (({}, "fp32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known, raising=False)
+        assert find_precision("auto", cpu) == expected
+    assert find_precision("fp32", cpu) == "fp32"
+    with pytest.raises(ConfigError, match=r"^unknown precision 'fp16'; known: auto, fp32, bf16$"):
+        find_precision("fp16", cpu)
+
+
 # --- what is meant for GPUs, tried on a CPU -----------------------------------------------------------------------------
 
 
@@ -82,8 +91,8 @@ def test_a_compiled_step_trains_the_same(tiny, tmp_path, monkeypatch):
     )
 
 
-def test_a_step_in_bfloat16_trains(tiny, monkeypatch):
-    monkeypatch.setattr(loop, "autocast", lambda device: torch.autocast("cpu", torch.bfloat16))
-    result = train(tiny(method="dda", gamma=0.1, epochs=2))
+def test_a_step_in_bfloat16_trains(tiny):
+    result = train(tiny(method="dda", gamma=0.1, epochs=2), precision="bf16")
+    assert result.provenance["precision"] == "bf16"
     assert result.status == "finished"
     assert result.epochs[-1]["loss"] < result.epochs[0]["loss"]

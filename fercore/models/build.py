@@ -11,6 +11,7 @@ from fercore.models.resnet import FERNet, stem_for
 from fercore.models.two_branch import TwoBranchHead
 
 HEADS = ("amtc3l", "one-branch", "two-branch")
+LENETS = ("normalized",)
 MNIST_SIDE = 28
 PLANE = 2  # the dimensions of a digit's embedding, whatever the head: one can look at them
 
@@ -19,7 +20,7 @@ def build_model(config: Any, num_classes: int) -> nn.Module:
     """LeNets++ for the digits, FERNet for faces, with fresh weights; `config.head` in place of their own last layers.
 
     Args:
-        config: a RunConfig, of which `width`, `head` and, for faces, `trunk` and `crop` are read.
+        config: a RunConfig, of which `width`, `head` and, for faces, `trunk` and `crop` are read; for digits `lenets`.
         num_classes: K.
 
     Returns:
@@ -27,7 +28,7 @@ def build_model(config: Any, num_classes: int) -> nn.Module:
         logits [m, K]); called, it does both.
     """
     if config.trunk is None:
-        model = LeNetsPP(num_classes, width=config.width)
+        model = LeNetsPP(num_classes, width=config.width, normalized=config.lenets == "normalized")
     else:
         model = FERNet(num_classes, trunk=config.trunk, width=config.width, stem=stem_for(config.crop))
     if config.head is None:
