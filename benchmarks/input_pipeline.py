@@ -22,7 +22,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from fercore.data.augment import augment, normalize
-from fercore.data.catalog import Catalog
+from fercore.data.readers.catalog import Catalog
 from fercore.data.store import open_store
 
 BATCH = 64

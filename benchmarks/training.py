@@ -17,7 +17,8 @@ from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.data.augment import center_crop, normalize
 from fercore.data.splits import Images, Splits
-from fercore.methods import METHODS, Step, find_method
+from fercore.methods.objectives import Step
+from fercore.methods.table import METHODS, find_method
 from fercore.models.build import build_model, output_shapes
 
 Row = tuple[str, ...]

@@ -12,13 +12,14 @@ from typing import Any
 from fercore.data import parse_name
 from fercore.data.augment import RECIPES as AUGMENTATIONS
 from fercore.errors import ConfigError
-from fercore.losses.centers import INITS
+from fercore.losses.class_centers import INITS
 from fercore.losses.dda import NORMALIZATIONS
 from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
-from fercore.methods import ATTENTION_FROM, IDENTITIES, LENGTHS, METHODS, SOFTMAX_OF, find_method
+from fercore.methods.objectives import ATTENTION_FROM, IDENTITIES, LENGTHS, SOFTMAX_OF
+from fercore.methods.table import METHODS, find_method
 from fercore.models.attention import GATES
 from fercore.models.build import HEADS, LENETS
-from fercore.models.resnet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
+from fercore.models.fernet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
 from fercore.profiles import SIMFER_PRESETS, find_recipe
 from fercore.samplers import MEMORIES
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fercore.losses.checks import at_least_float32, check_rows
+from fercore.checks import at_least_float32, check_rows
 
 
 def mine_positives(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 FIGURES = ROOT / "figures"
-PAPER_CSV = ROOT / "fercore" / "paper.csv"
+PAPER_CSV = ROOT / "fercore" / "papers" / "published.csv"
 
 
 def data_dir() -> Path:

@@ -15,10 +15,12 @@ from tqdm import tqdm
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import SweepError
-from fercore.executors import core_pool
-from fercore.runs import RunResult, find_result, require_trainable
-from fercore.torchrun import require_one_process
-from fercore.train import check_precision, train
+from fercore.parallel.devices import check_precision
+from fercore.parallel.executors import core_pool
+from fercore.parallel.torchrun import require_one_process
+from fercore.runs.find import find_result, require_trainable
+from fercore.runs.result import RunResult
+from fercore.train import train
 
 LOOK_EVERY = 1.0  # seconds between two looks at what is finished
 LOG_EVERY = 10.0  # seconds between two progress lines in a log file

@@ -2,31 +2,31 @@
 
 import math
 import os
-import platform
-import random
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torchvision
-from filelock import Timeout
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fercore.checkpoint import load_checkpoint, save_checkpoint
+from fercore.checks import at_least_float32, nan_passes
 from fercore.config import RunConfig
-from fercore.data import Images, Splits, load_data
-from fercore.data.augment import augment, center_crop, normalize
-from fercore.data.store import StoredImages
-from fercore.distributed import (
+from fercore.data import Splits, load_data
+from fercore.data.augment import normalize
+from fercore.errors import StoreError
+from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, snapshot_positions, take_snapshot, test_once
+from fercore.evaluation.evaluate import finite_or_none, look, make_step, validate
+from fercore.methods.batches import make_batches, training_views
+from fercore.methods.objectives import Step
+from fercore.methods.table import find_method
+from fercore.models.build import build_model, output_shapes
+from fercore.models.weights import load_weights
+from fercore.parallel.devices import autocast, find_device, find_precision, seed_everything
+from fercore.parallel.distributed import (
     any_process,
     average_gradients,
     copy_buffers,
@@ -38,35 +38,15 @@ from fercore.distributed import (
     share,
     share_statistics,
 )
-from fercore.errors import ConfigError, StoreError
-from fercore.losses.centers import world_size
-from fercore.losses.checks import at_least_float32, nan_passes
-from fercore.methods import Step, find_method
-from fercore.metrics import confusion_matrix, recalls, summarize, vote
-from fercore.models.build import build_model, output_shapes
-from fercore.models.weights import load_weights
-from fercore.paths import ROOT
-from fercore.runs import (
-    RunResult,
-    find_result,
-    forget_checkpoint,
-    local_folder,
-    open_folder,
-    require_trainable,
-    run_lock,
-    save_result,
-)
-from fercore.torchrun import launched, local_rank
+from fercore.parallel.sums import world_size
+from fercore.runs.find import find_result, require_trainable
+from fercore.runs.local import load_checkpoint, local_folder, open_folder, save_checkpoint, save_result
+from fercore.runs.result import RunResult
+from fercore.runs.session import describe_machine, take_lock
 from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
-PRECISIONS = ("auto", "fp32", "bf16")
-EVAL_BATCH = 1000
-EVAL_PIXELS = 2_000_000  # of a batch without gradients: 246 crops of 90 px, 39 of 224
-KEPT_DIMENSIONS = 24  # of the test embeddings in a result
-SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
-FLOAT16_MAX = 6e4
 
 
 def train(
@@ -114,19 +94,6 @@ def train(
         on_first(lambda: take_lock(config, locked, forget=fresh))
         result = on_first(lambda: find_result(config, fresh=fresh))
         return result or fit(config, data.to(target), target, kind, sync_batchnorm, compiled)
-
-
-def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
-    """Hold the run until `locked` ends, having waited for whoever trains it; `forget` what an earlier session left of it."""
-    lock = run_lock(config)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that trains {config.id}", file=sys.stderr)
-        lock.acquire()
-    locked.callback(lock.release)
-    if forget:
-        forget_checkpoint(config)
 
 
 @nan_passes()
@@ -255,19 +222,6 @@ def make_optimizer(config: RunConfig, weights: list[nn.Parameter]) -> torch.opti
     return torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
 
 
-def make_batches(objective: nn.Module, config: RunConfig, epoch: int, split: Images) -> list[TupleBatch]:
-    """An epoch's batches: the method's own tuples, or a random order of the images, from config and epoch alone."""
-    tuples = objective.tuples(split.labels, split.identities, epoch)
-    return tuples or [TupleBatch(positions, []) for positions in epoch_batches(config, epoch, len(split))]
-
-
-def look(model: nn.Module, objective: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    """Embeddings [m, D] and logits [m, K] of normalized images, and attention [m, D] where the method has it."""
-    features = model.features(images)
-    attention = objective.attend(features)
-    return model.head(features) if attention is None else (*model.head(features), attention)
-
-
 class Training(nn.Module):
     """A step as one module, as DistributedDataParallel wants it: the loss of a batch from this process's share of it."""
 
@@ -281,41 +235,6 @@ class Training(nn.Module):
         whole = [gather(at_least_float32(values), len(labels)) for values in outputs]
         seen = make_step(whole, labels, batch, progress)
         return self.objective(seen), seen
-
-
-def make_step(outputs: Sequence[Tensor], labels: Tensor, batch: TupleBatch, progress: float) -> Step:
-    """What `look` saw, in float32 for the losses."""
-    embeddings, logits, *attention = (at_least_float32(values) for values in outputs)
-    return Step(embeddings, logits, labels, progress, attention[0] if attention else None, batch)
-
-
-def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
-    """The order of an epoch's images, from seed and epoch alone."""
-    generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
-    return torch.randperm(size, generator=generator)
-
-
-def epoch_batches(config: RunConfig, epoch: int, size: int) -> tuple[Tensor, ...]:
-    """Positions of an epoch's batches. For faces a last batch of one image is left out: batch normalization would divide
-    by the spread of one. The order is another in each epoch, and so is the image that waits.
-    """
-    batches = epoch_order(config.seed, epoch, size).split(config.batch_size)
-    alone = config.crop is not None and len(batches) > 1 and len(batches[-1]) == 1
-    return batches[:-1] if alone else batches
-
-
-def training_views(
-    config: RunConfig, images: Tensor, step: int, *, total: int | None = None, own: slice = slice(None)
-) -> Tensor:
-    """What the network sees of a batch at `step`: random views of faces, drawn from seed and step alone; digits as they are.
-
-    Of a batch of `total` images, `images` may be the `own` ones alone: they are seen as they would be in the whole.
-    """
-    if config.crop is None:
-        return images
-    generator = torch.Generator().manual_seed(1_000_003 * config.seed + step)
-    options = {"erasing": config.erasing, "generator": generator, "total": total, "own": own}
-    return augment(images, config.augment, config.crop, **options)
 
 
 def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
@@ -346,191 +265,8 @@ def pretraining_of(config: RunConfig) -> RunConfig | None:
     return RunConfig(method="softmax", data=config.pretrained, **same)
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The network in bfloat16 or float32; losses are computed in float32 all the same."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def find_precision(name: str, device: torch.device) -> str:
-    """ "fp32" or "bf16"; of "auto" bf16 where the device computes it itself: emulated, it is slower than float32."""
-    check_precision(name)
-    if name != "auto":
-        return name
-    known = getattr(torch.cpu, "get_capabilities", dict)()
-    native = device.type == "cuda" or known.get("avx512_bf16") or known.get("amx_bf16")
-    return "bf16" if native else "fp32"
-
-
-def check_precision(name: str) -> None:
-    """Raise ConfigError unless `name` is one of PRECISIONS."""
-    if name not in PRECISIONS:
-        raise ConfigError(f"unknown precision {name!r}; known: {', '.join(PRECISIONS)}")
-
-
 def has_diverged(loss: Tensor) -> bool:
     return not abs(loss.item()) < DIVERGED_LOSS  # true for NaN too
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    images: Tensor | StoredImages,
-    data: Splits,
-    crop: int | None,
-    objective: nn.Module | None = None,
-    rows: slice = slice(None),
-) -> tuple[Tensor, ...]:
-    """Embeddings [N, D] and logits [N, K] of uint8 images, faces cropped at their center; float32 on the model's device.
-
-    With an objective that has attention, attention [N, D] is the third. `rows` says which images, all if left out; they are
-    read a batch at a time.
-    """
-    device = next(model.parameters()).device
-    size = max(1, min(EVAL_BATCH, EVAL_PIXELS // (crop or images.shape[-1]) ** 2))
-    first, last, _ = rows.indices(len(images))
-    model.eval()
-    outputs = []
-    for start in range(first, last, size):
-        batch = images[start : min(start + size, last)].to(device)
-        views = normalize(batch if crop is None else center_crop(batch, crop), data.mean, data.std)
-        outputs.append(look(model, objective, views) if objective else model(views))
-    model.train()
-    return tuple(at_least_float32(torch.cat(kind)) for kind in zip(*outputs, strict=True))
-
-
-def evaluate_together(model: nn.Module, images: Tensor | StoredImages, *rest: Any) -> tuple[Tensor, ...]:
-    """`evaluate`, where each process takes its share of the images and all get all outputs."""
-    found = evaluate(model, images, *rest, rows=share(len(images)))
-    return tuple(gather(outputs, len(images)) for outputs in found)
-
-
-@torch.no_grad()
-def validate(model: nn.Module, objective: nn.Module, data: Splits, config: RunConfig) -> dict[str, float]:
-    """Loss, accuracy and balanced accuracy on the validation split, and what attention there is.
-
-    A loss of relations between a batch's images is taken in batches like the training's, the same after every epoch.
-    """
-    objective.eval()
-    labels = data.val.labels
-    outputs = evaluate_together(model, data.val.images, data, config.crop, objective)
-    batches = [TupleBatch(torch.arange(len(labels)), [])]
-    if not objective.samplewise:
-        batches = make_batches(objective, config, 0, data.val)
-    losses = []
-    for batch in batches:
-        chosen = batch.positions.to(labels.device)
-        losses.append(objective(make_step([values[chosen] for values in outputs], labels[chosen], batch, progress=1.0)))
-    objective.train()
-    row = {"val_loss": finite_or_none(torch.stack(losses).mean().item())}
-    confusion = confusion_matrix(outputs[1].argmax(dim=1), labels, data.num_classes).cpu().numpy()
-    row |= {f"val_{name}": value for name, value in summarize(confusion).items()}
-    if len(outputs) > 2:
-        spread, mean = torch.std_mean(outputs[2])
-        row |= {"attention_mean": mean.item(), "attention_spread": spread.item()}
-    return row
-
-
-def test_once(
-    model: nn.Module, best: dict[str, Tensor], data: Splits, config: RunConfig, folder: Path
-) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """Test metrics of the last epoch's weights and of the best-on-validation ones, and the last one's arrays for figures."""
-    test = {}
-    last = cpu_copy(model)
-    for name, weights in (("best", best), ("last", last)):
-        if is_first():
-            save_file(weights, folder / f"{name}.safetensors")
-        model.load_state_dict(weights)
-        embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
-        predictions = logits.argmax(dim=1)
-        confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
-        test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
-        if data.test.sequences is not None:
-            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
-            test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
-    arrays = {"test_embeddings": compact(principal(embeddings))}
-    arrays["test_labels"] = class_numbers(data.test.labels)
-    arrays["test_predictions"] = class_numbers(predictions)
-    return test, arrays
-
-
-def principal(embeddings: Tensor) -> Tensor:
-    """[N, D] embeddings; of a large D the first KEPT_DIMENSIONS principal coordinates, [N, KEPT_DIMENSIONS].
-
-    A shipped run must stay small. Distances within these are nearly those of all: K classes lie along about K directions.
-    """
-    if embeddings.shape[1] <= KEPT_DIMENSIONS:
-        return embeddings
-    centered = (embeddings - embeddings.mean(dim=0)).double().cpu()
-    directions = torch.linalg.eigh(centered.T @ centered).eigenvectors.flip(1)
-    return centered @ directions[:, :KEPT_DIMENSIONS]
-
-
-def class_numbers(labels: Tensor) -> np.ndarray:
-    """The smallest integers that hold them: SimFER has hundreds of identities."""
-    return labels.cpu().numpy().astype(np.uint8 if labels.max() < 256 else np.uint16)
-
-
-def snapshot_positions(labels: Tensor) -> Tensor:
-    """Positions of the first SNAPSHOT_PER_CLASS training images of each class."""
-    return torch.cat([(labels == k).nonzero()[:SNAPSHOT_PER_CLASS, 0] for k in labels.unique()])
-
-
-def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:
-    """Where the snapshot images and the centers lie after an epoch; the plane is for digits, which are not cropped."""
-    embeddings, _ = evaluate_together(model, data.train.read(positions), data, None)
-    snapshot = {"embeddings": embeddings.cpu()}
-    if hasattr(objective, "centers"):
-        snapshot["centers"] = objective.centers.cpu().clone()
-    return snapshot
-
-
-def collect_snapshots(snapshots: list[dict[str, Tensor]], labels: Tensor) -> dict[str, np.ndarray]:
-    """snapshot_embeddings [epochs, S, D], snapshot_labels [S] and, where the method has centers, centers [epochs, K, D]."""
-    arrays = {
-        "snapshot_embeddings": compact(torch.stack([s["embeddings"] for s in snapshots])),
-        "snapshot_labels": labels.cpu().numpy().astype(np.uint8),
-    }
-    if "centers" in snapshots[0]:
-        arrays["centers"] = torch.stack([s["centers"] for s in snapshots]).numpy()
-    return arrays
-
-
-def compact(values: Tensor) -> np.ndarray:
-    """float16 where the values fit, float32 otherwise: a figure needs three digits."""
-    values = values.cpu()
-    return (values.half() if values.abs().max() < FLOAT16_MAX else values.float()).numpy()
-
-
-def cpu_copy(model: nn.Module) -> dict[str, Tensor]:
-    return {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
-    }
-
-
-def finite_or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None
-
-
-def seed_everything(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def find_device(name: str) -> torch.device:
-    """The torch device called `name`; ConfigError where the machine has none such."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and launched() > 1:
-        name = f"cuda:{local_rank()}"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device {name!r} cannot be used here ({reason}); use cpu, cuda or auto") from None
-    return device
 
 
 def progress_bar(config: RunConfig, total: int, done: int) -> tqdm:
@@ -540,40 +276,3 @@ def progress_bar(config: RunConfig, total: int, done: int) -> tqdm:
     label = f"{config.method} seed {config.seed} ({config.profile})"
     layout = "{desc}: {percentage:3.0f} % of {total_fmt} steps, {elapsed} done, {remaining} left{postfix}"
     return tqdm(total=total, initial=done, desc=label, file=sys.stderr, mininterval=every, bar_format=layout, disable=quiet)
-
-
-def describe_machine(config: RunConfig, device: torch.device, data: Splits, seconds: float) -> dict[str, Any]:
-    """Where, when and with what a run was made."""
-    commit, dirty = git_state()
-    return {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "seed": config.seed,
-        "commit": commit,
-        "dirty": dirty,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": np.__version__,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {platform.machine()}",
-        "threads": torch.get_num_threads(),
-        "data": data.name,
-        "data_fingerprint": data.fingerprint,
-        "train_images": len(data.train),
-        "class_names": list(data.class_names),
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "minority": list(data.minority),
-    }
-
-
-def git_state() -> tuple[str | None, bool | None]:
-    """The commit that is checked out and whether tracked files differ from it; None outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return None, None

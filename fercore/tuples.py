@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fercore.losses.checks import check_classes
+from fercore.checks import check_classes
 
 
 class TupleBatch(NamedTuple):

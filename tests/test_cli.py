@@ -5,8 +5,8 @@ import pytest
 
 from fercore.cli import main
 from fercore.data.wmnist import FILES
-from fercore.report import published
-from fercore.runs import local_folder
+from fercore.papers.published import published
+from fercore.runs.local import local_folder
 
 TINY = ["train", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
 TRAIN_IMAGES = "train-images-idx3-ubyte"

@@ -6,11 +6,12 @@ import sys
 import pytest
 from conftest import one_line
 
-from fercore.cli import make_config, parser
+from fercore.cli import parser
+from fercore.cli.options import make_config
 from fercore.config import RunConfig, config_from
 from fercore.data import DATASETS
 from fercore.errors import ConfigError
-from fercore.methods import METHODS
+from fercore.methods.table import METHODS
 from fercore.profiles import PROFILES
 
 

@@ -24,10 +24,11 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import Images, load_data
-from fercore.distributed import bounds, gather, meet, on_first, share
 from fercore.errors import DataError
-from fercore.losses.centers import ClassCenters
-from fercore.runs import RunResult, local_folder
+from fercore.losses.class_centers import ClassCenters
+from fercore.parallel.distributed import bounds, gather, meet, on_first, share
+from fercore.runs.local import local_folder
+from fercore.runs.result import RunResult
 from fercore.samplers import MisclassificationRecord
 from fercore.train import train
 

@@ -6,7 +6,7 @@ import tomllib
 from packaging.requirements import Requirement
 
 from fercore import __version__
-from fercore.doctor import pinned
+from fercore.course.doctor import pinned
 from fercore.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -6,8 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fercore.cli import main
-from fercore.errata import errata, finite_differences, to_markdown
-from fercore.errata import error as relative_error
 from fercore.losses import (
     LearnedReference,
     center_loss,
@@ -16,6 +14,8 @@ from fercore.losses import (
     n_plus_m_tuplet_loss,
     sparse_center_loss,
 )
+from fercore.papers.errata import errata, finite_differences, to_markdown
+from fercore.papers.errata import error as relative_error
 from fercore.paths import ROOT
 
 M, K, D = 8, 4, 3

@@ -10,14 +10,18 @@ from conftest import one_line
 from test_faces_training import TINY as TINY_FACES
 from test_faces_training import make_tree
 
-from fercore import examinations, runs
+from fercore import runs
 from fercore.config import RunConfig
 from fercore.data.augment import center_crop, normalize
-from fercore.data.turned import load_turned
+from fercore.data.simfer import load_turned
 from fercore.errors import ConfigError, DataError, NotShipped, StoreError
-from fercore.examinations import examine, load_trained
-from fercore.runs import RunResult, local_folder, ship
+from fercore.papers import analyses as examinations
+from fercore.papers.analyses import examine
+from fercore.runs.local import local_folder
+from fercore.runs.result import RunResult
+from fercore.runs.shipped import ship
 from fercore.train import train
+from fercore.trained import load_trained
 
 
 @pytest.fixture

@@ -21,11 +21,15 @@ from fercore.config import RunConfig, config_from
 from fercore.data import faces, load_data
 from fercore.data.augment import center_crop
 from fercore.errors import ConfigError, DataError, StoreError
+from fercore.evaluation.artifacts import principal
+from fercore.evaluation.evaluate import evaluate
+from fercore.methods.batches import epoch_batches, training_views
 from fercore.paths import ROOT
-from fercore.predict import predict
-from fercore.runs import local_folder, ship
+from fercore.runs.local import local_folder
+from fercore.runs.shipped import ship
 from fercore.sweep import sweep
-from fercore.train import epoch_batches, evaluate, principal, train, training_views
+from fercore.train import train
+from fercore.trained import predict
 
 TINY = {"image_size": 24, "crop": 20, "width": 1 / 16, "epochs": 2, "batch_size": 16, "erasing": 0.5}
 SIDE = 24

@@ -11,21 +11,23 @@ from PIL import Image
 from test_report import pretend
 from torch import nn
 
-import fercore.report
+import fercore.papers.report
 import fercore.train as loop
-from fercore import full_scale as plans
 from fercore.cli import main
 from fercore.config import RunConfig
-from fercore.data.check import check_dataset
-from fercore.data.layouts import LAYOUTS, write_layout
+from fercore.course.rehearsal import LAYOUTS, write_layout
+from fercore.data.releases import check_dataset
 from fercore.errors import ConfigError
-from fercore.expected import batch_images, count, expect, keeping, plan, release_images
-from fercore.experiments import EXPERIMENTS
-from fercore.full_scale import FULL_SCALE, full_scale, lacking, runs_for, trainable
-from fercore.methods import METHODS
+from fercore.methods.table import METHODS
 from fercore.models.build import build_model
+from fercore.papers import full_scale as plans
+from fercore.papers.budget import batch_images, count, expect, keeping, plan, release_images
+from fercore.papers.experiments import EXPERIMENTS
+from fercore.papers.full_scale import FULL_SCALE, full_scale, lacking, runs_for, trainable
+from fercore.papers.markdown import to_document
+from fercore.papers.published import LAYERS, published
+from fercore.papers.report import full_scale_report, full_scale_summary, report, speaks_of
 from fercore.profiles import PROFILES, RECIPES
-from fercore.report import LAYERS, full_scale_report, full_scale_summary, published, report, speaks_of, to_document
 from fercore.train import pretraining_of, train
 from simfer.assets import load_head
 from simfer.expression import sample_expression

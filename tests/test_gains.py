@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from fercore.gains import CHANCE, CLAIMS, TEST_IMAGES, TOLD, UNDECIDED, judge, like, published_accuracies, published_gains
-from fercore.stats import (
+from fercore.evaluation.stats import (
     balanced_error,
     disagreement_bounds,
     expected_best,
@@ -19,6 +18,8 @@ from fercore.stats import (
     needed_images,
     needed_seeds,
 )
+from fercore.papers.claims import CHANCE, CLAIMS, TOLD, UNDECIDED, judge, like, published_gains
+from fercore.papers.published import TEST_IMAGES, published_accuracies
 
 
 def tosses_at_least(gain: int, disagreement: int) -> float:

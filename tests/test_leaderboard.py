@@ -10,16 +10,16 @@ import torch
 from scipy import stats as scipy_stats
 from torch import nn
 
-from fercore import experiments
 from fercore.config import RunConfig
-from fercore.cost import cost_of, count_numbers
-from fercore.methods import METHODS
-from fercore.metrics import calibration_error, calibration_floor, reliability
-from fercore.plots import plot_knob, plot_pairs, plot_ranks, plot_reliability, plot_standings, plot_trials
-from fercore.report import measure
-from fercore.stats import average_ranks, critical_difference, estimate, holm, indistinguishable, paired_p
+from fercore.course.figures import plot_knob, plot_pairs, plot_ranks, plot_reliability, plot_standings, plot_trials
+from fercore.evaluation.compare import measure
+from fercore.evaluation.metrics import calibration_error, calibration_floor, reliability
+from fercore.evaluation.stats import average_ranks, critical_difference, estimate, holm, indistinguishable, paired_p
+from fercore.methods.table import METHODS
+from fercore.papers import experiments
+from fercore.papers.budget import cost_of, count_numbers
+from fercore.papers.tuning import trials
 from fercore.train import train
-from fercore.tuning import trials
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fercore.config import RunConfig
 from fercore.losses import ClassCenters, center_loss, center_step, dda_center_gradient, dda_loss
-from fercore.methods import Step, find_method
+from fercore.methods.objectives import Step
+from fercore.methods.table import find_method
 
 NORMALIZATIONS = ("paper", "released")
 MAP = (4, 2, 2)  # of the feature map, which these methods do not read

@@ -16,10 +16,11 @@ from fercore import losses
 from fercore.config import RunConfig
 from fercore.data.splits import Images
 from fercore.errors import ConfigError
-from fercore.methods import METHODS, Step, find_method
+from fercore.methods.objectives import Step
+from fercore.methods.table import METHODS, find_method
 from fercore.models import DACLAttention, build_model
 from fercore.models.build import output_shapes
-from fercore.runs import local_folder
+from fercore.runs.local import local_folder
 from fercore.samplers import mm_nss, ms_nss, ns_nss
 from fercore.train import train
 from fercore.tuples import TupleBatch, epoch_tuples, stand_in_identities
@@ -109,7 +110,7 @@ def test_a_broken_off_training_resumes_bit_identically(method, on_faces, monkeyp
 
 
 def test_the_head_of_a_run_is_in_its_predictions(on_faces, tree):
-    from fercore.predict import predict
+    from fercore.trained import predict
 
     for method in ("amtc3l-mm", "nplusm-2b"):
         result = train(on_faces(method=method))

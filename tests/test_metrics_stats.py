@@ -6,8 +6,8 @@ import torch
 from scipy import stats as scipy_stats
 from sklearn import metrics as sklearn_metrics
 
-from fercore.metrics import class_geometry, confusion_matrix, recalls, summarize, vote
-from fercore.stats import estimate, paired_difference, wilson_interval
+from fercore.evaluation.metrics import class_geometry, confusion_matrix, recalls, summarize, vote
+from fercore.evaluation.stats import estimate, paired_difference, wilson_interval
 
 PREDICTIONS, LABELS = torch.tensor([0, 0, 1, 1, 2, 0]), torch.tensor([0, 0, 0, 1, 1, 2])
 

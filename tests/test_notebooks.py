@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fercore.course import declared_parameters
+from fercore.course.notebooks import declared_parameters
 from fercore.paths import NOTEBOOKS, ROOT
-from fercore.runs import sha256
+from fercore.runs.result import sha256
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 LONGEST_CELL = 40

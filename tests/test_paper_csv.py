@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from fercore.data.check import EXPECTED
-from fercore.errata import RAFDB_TEST
+from fercore.data.releases import EXPECTED
 from fercore.models import FERNet
-from fercore.report import DATA_NAMES, LAYERS, published
+from fercore.papers.errata import RAFDB_TEST
+from fercore.papers.published import DATA_NAMES, LAYERS, published
 
 COLUMNS = ["paper", "item", "row", "column", "value", "data", "of", "note"]
 COUNTS = {  # item: (numbers of the paper's own, numbers that it quotes), counted on the page

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_attention_map, plot_attention_rows, plot_followers, plot_similarity
+from fercore.course.figures import plot_attention_map, plot_attention_rows, plot_followers, plot_similarity
 
 NAMES = ["a", "b", "c"]
 

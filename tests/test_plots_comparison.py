@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_bundle, plot_recall_differences, plot_records, plot_seed_differences, plot_shares
+from fercore.course.figures import plot_recall_differences, plot_records, plot_seed_differences, plot_shares
+from fercore.plots import plot_bundle
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_confusion_difference, plot_differences, plot_fates
-from fercore.stats import estimate
+from fercore.course.figures import plot_confusion_difference, plot_differences, plot_fates
+from fercore.evaluation.stats import estimate
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from fercore.plots import plot_memory, plot_minutes
+from fercore.course.figures import plot_memory, plot_minutes
 
 NAMES = ["one", "two", "three"]
 

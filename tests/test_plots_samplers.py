@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
-from fercore.plots import (
+from fercore.course.figures import (
     plot_chimera_shares,
     plot_chimera_steps,
     plot_curves,
@@ -14,7 +14,7 @@ from fercore.plots import (
     plot_negatives,
     plot_sigmoid_box,
 )
-from fercore.plots.samplers import apart
+from fercore.course.figures.anatomy import apart
 from fercore.samplers import ms_nss
 
 NAMES = ["a", "b", "c", "d"]

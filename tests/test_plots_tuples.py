@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_bands, plot_forces, plot_mining, plot_plane
-from fercore.plots.tuples import KINDS
-from fercore.stats import estimate
+from fercore.course.figures import plot_bands, plot_forces, plot_mining, plot_plane
+from fercore.course.figures.tuplets import KINDS
+from fercore.evaluation.stats import estimate
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from PIL import Image
 
 from fercore.data import load_data
 from fercore.errors import StoreError
-from fercore.predict import predict
-from fercore.runs import local_folder
+from fercore.runs.local import local_folder
 from fercore.train import train
+from fercore.trained import predict
 
 
 @pytest.mark.usefixtures("short_test")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fercore.probes import RIDGE, balanced, read_across, read_expression, read_identity, scaled
+from fercore.papers.probes import RIDGE, balanced, read_across, read_expression, read_identity, scaled
 
 PEOPLE, EXPRESSIONS, FRAMES, D = 8, 4, 3, 40
 

@@ -8,28 +8,15 @@ from conftest import one_line
 
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, FercoreError
-from fercore.experiments import EXPERIMENTS, PAPER_TABLES
+from fercore.evaluation.compare import compare
+from fercore.evaluation.stats import estimate
+from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES
+from fercore.papers.markdown import BEGIN, END, to_document, to_markdown, to_readme, training_hours, write_between_markers
+from fercore.papers.published import LAYERS, published
+from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.profiles import PROFILES
-from fercore.report import (
-    BEGIN,
-    END,
-    LAYERS,
-    baseline_of,
-    compare,
-    full_scale_summary,
-    measured_on,
-    published,
-    report,
-    summary,
-    table_report,
-    to_document,
-    to_markdown,
-    to_readme,
-    training_hours,
-    write_between_markers,
-)
-from fercore.runs import RunResult, save_result
-from fercore.stats import estimate
+from fercore.runs.local import save_result
+from fercore.runs.result import RunResult
 
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
 CONFUSION = (8 * np.eye(7, dtype=int) + np.roll(2 * np.eye(7, dtype=int), 1, axis=1)).tolist()  # 2 of 10 called the next class

@@ -15,7 +15,9 @@ from safetensors.numpy import load_file
 import fercore.train as loop
 from fercore import runs
 from fercore.errors import NotShipped, StoreError
-from fercore.runs import find_result, local_folder, ship
+from fercore.runs.find import find_result
+from fercore.runs.local import local_folder
+from fercore.runs.shipped import ship
 from fercore.train import train
 
 pytestmark = pytest.mark.usefixtures("short_test")

@@ -8,7 +8,7 @@ from oracles import batches, random_batch, searched, squared
 from torch import Tensor
 
 from fercore import samplers
-from fercore.losses.checks import nan_passes
+from fercore.checks import nan_passes
 from fercore.samplers import MisclassificationRecord, mm_nss, ms_nss, nearest_by_loop, nearest_by_sorting, ns_nss
 
 

@@ -18,9 +18,10 @@ from conftest import one_line
 from fercore import sweep as sweep_module
 from fercore.cli import main
 from fercore.errors import ConfigError, NotShipped, SweepError
-from fercore.executors import CorePool, slurm_executor
+from fercore.parallel.executors import CorePool, slurm_executor
 from fercore.paths import ROOT, runs_dir
-from fercore.runs import find_result, local_folder
+from fercore.runs.find import find_result
+from fercore.runs.local import local_folder
 from fercore.sweep import Progress, attempt, sweep
 from fercore.train import train
 

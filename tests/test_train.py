@@ -9,9 +9,12 @@ from safetensors.torch import load_file
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import ConfigError
+from fercore.evaluation.artifacts import compact
+from fercore.methods.batches import epoch_order
 from fercore.models.build import build_model
-from fercore.runs import local_folder
-from fercore.train import compact, epoch_order, find_device, find_precision, has_diverged, learning_rate, normalize, train
+from fercore.parallel.devices import find_device, find_precision
+from fercore.runs.local import local_folder
+from fercore.train import has_diverged, learning_rate, normalize, train
 
 
 def test_the_published_schedule_divides_the_rate_every_20_epochs():

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 from conftest import one_line
 
-from fercore import runs, tuning
+from fercore import runs
 from fercore.errors import FercoreError
-from fercore.methods import METHODS
+from fercore.methods.table import METHODS
+from fercore.papers import tuning
+from fercore.papers.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
 from fercore.paths import RESULTS
-from fercore.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
 
 
 def finished(*balanced: float) -> SimpleNamespace:

@@ -8,16 +8,17 @@ from test_faces_training import TINY, make_tree
 from torch.nn.functional import normalize
 
 from fercore.config import RunConfig
-from fercore.data.raf import read_simfer
+from fercore.data.readers.simfer import read_simfer
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
-from fercore.examinations import examine, features_of, load_trained
-from fercore.experiments import PAPER_TABLES, tuplet_tables
-from fercore.methods import find_method
+from fercore.evaluation.evaluate import evaluate
+from fercore.methods.table import find_method
 from fercore.mining import mine_positives
-from fercore.probes import read_identity
+from fercore.papers.analyses import examine, features_of
+from fercore.papers.experiments import PAPER_TABLES, tuplet_tables
+from fercore.papers.probes import read_identity
 from fercore.profiles import PROFILES
-from fercore.train import evaluate
+from fercore.trained import load_trained
 
 
 @pytest.fixture

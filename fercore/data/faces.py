@@ -1,25 +1,22 @@
 """Faces: what a reader finds becomes the three splits that the training loop takes."""
 
-import csv
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 
-from fercore.data.catalog import Catalog
-from fercore.data.readers import READERS
+from fercore.data.readers.catalog import Catalog
+from fercore.data.readers.table import READERS
+from fercore.data.simfer import make_simfer
 from fercore.data.splits import Images, Splits, fingerprint, hold_out, subject_folds
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError, DataError
-from fercore.paths import ROOT, data_dir, shown
+from fercore.paths import data_dir, shown
 
 FACES = ("simfer", "simfer-id", *(name for name in READERS if name != "simfer"))
 MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
 MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
-SIMFER_SEEDS = {"sequences": 1, "people": 2}  # the others' is 0: nobody is known from a pre-training
 ID_TEST_SHARE = 0.2  # of each identity's images, the last of them
 
 
@@ -129,52 +126,3 @@ def mean_and_spread(images: StoredImages) -> tuple[tuple[float, ...], tuple[floa
     mean = counts @ values / number
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / (number - 1)
     return tuple(mean.tolist()), tuple(np.sqrt(variance).clip(min=1e-3).tolist())
-
-
-# --- SimFER -----------------------------------------------------------------------------------------------------------
-
-
-def make_simfer(preset: str, *, turned: int = 0) -> Path:
-    """SimFER's folder of a preset, rendered first where it is missing or was left unfinished.
-
-    With `turned`, the folder of so many of its test images of each class with one knob of the scene turned.
-
-    Raises:
-        DataError: the renderer failed, or the folder cannot be written.
-    """
-    folder = data_dir() / "simfer" / (f"{preset}-turned" if turned else preset)
-    if is_complete(folder):
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not is_complete(folder):  # another process may have rendered it while this one waited
-                render_simfer(preset, folder, turned)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {shown(folder)}: {error.strerror or error}; set FERCORE_DATA to a folder you may write"
-        ) from None
-    return folder
-
-
-def simfer_truth(preset: str) -> np.ndarray:
-    """[N] true labels of a preset's images, in the order of its catalog and store; single images alone, no sequences."""
-    with (make_simfer(preset) / "simfer.csv").open(newline="") as file:
-        return np.array([int(row["true_label"]) - 1 for row in csv.DictReader(file)])
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether the renderer came to its end: the manifest is its last file."""
-    manifest = folder / "manifest.json"
-    return manifest.is_file() and '"complete": true' in manifest.read_text(errors="replace")
-
-
-def render_simfer(preset: str, folder: Path, turned: int) -> None:
-    """Run the renderer, which shows its own progress."""
-    print(f"rendering SimFER's preset {preset} into {shown(folder)}: once, for some minutes", file=sys.stderr)
-    seed = str(SIMFER_SEEDS.get(preset, 0))
-    command = [sys.executable, "-m", "simfer", "--preset", preset, "--out", str(folder.resolve()), "--seed", seed]
-    command += ["--turned", str(turned)] if turned else []
-    code = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode  # its bar is on stderr, which it inherits
-    if code:
-        raise DataError(f"SimFER's preset {preset} was not rendered (exit code {code}; its reason stands above)")

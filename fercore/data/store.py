@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from fercore.data.catalog import Catalog
+from fercore.data.readers.catalog import Catalog
 from fercore.errors import DataError
 from fercore.paths import data_dir, shown
 

@@ -1,20 +1,16 @@
 """Losses: pure functions of tensors, one paper idea a file; `ClassCenters` holds the only state they share."""
 
-from fercore.losses.baselines import (
+from fercore.losses.center import center_loss, sparse_center_loss
+from fercore.losses.center_variants import island_center_gradient, island_loss, separate_loss, triplet_center_loss
+from fercore.losses.class_centers import ClassCenters, center_step
+from fercore.losses.dda import dda_center_gradient, dda_loss
+from fercore.losses.pairwise import (
     contrastive_loss,
     coupled_clusters_loss,
-    island_center_gradient,
-    island_loss,
     locality_preserving_loss,
     lossless_triplet_loss,
-    separate_loss,
-    triplet_center_loss,
     triplet_loss,
 )
-from fercore.losses.center import center_loss
-from fercore.losses.centers import ClassCenters, center_step
-from fercore.losses.dda import dda_center_gradient, dda_loss
-from fercore.losses.sparse_center import sparse_center_loss
 from fercore.losses.tc3l import amtc3l_loss, tc3l_loss
 from fercore.losses.tuplet import LearnedReference, n_plus_m_tuplet_loss, n_plus_one_tuplet_loss
 

@@ -1,8 +1,8 @@
-"""Center loss (Wen et al. 2016; thesis, equation 3.3)."""
+"""Center loss (Wen et al. 2016; thesis, equation 3.3), and sparse center loss (DACL and g-DACL; thesis, 4.4)."""
 
 from torch import Tensor
 
-from fercore.losses.checks import at_least_float32, check_embeddings
+from fercore.checks import at_least_float32, check_attention, check_embeddings
 
 
 def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -30,3 +30,36 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     check_embeddings(embeddings, labels, centers)
     x, c = at_least_float32(embeddings), at_least_float32(centers)
     return (x - c[labels.long()]).square().sum(dim=1).mean() / 2
+
+
+def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: Tensor) -> Tensor:
+    r"""Center loss in which every dimension of every sample has a weight of its own.
+
+    .. math:: L_{SC} = \frac{1}{2m} \sum_{i=1}^m \sum_{j=1}^D a_{ij} (x_{ij} - c_{y_i j})^2   \qquad (4.4)
+
+    With a = 1 it is the center loss. Its gradient with respect to a, (x - c)^2 / 2m, is never negative: nothing in this
+    loss alone keeps a from falling to 0. (4.13) prints a factor a too many there, erratum E5.
+
+    Args:
+        embeddings: x, [m, D], floating point; half precision is computed in float32.
+        labels: y, [m], integers in 0..K-1.
+        centers: c, [K, D]. They are moved by `ClassCenters.update` with the same attention, by (4.14).
+        attention: a, [m, D], in [0, 1]. Its gradient flows on into the attention network.
+
+    Returns:
+        The scalar loss.
+
+    Raises:
+        ValueError: the shapes do not fit, the batch is empty, a label has no center, or attention leaves [0, 1].
+        TypeError: embeddings or attention are not floating point or labels not integers.
+
+    Example:
+        >>> import torch
+        >>> x, c, a = torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2), torch.tensor([[1.0, 0.5]])
+        >>> sparse_center_loss(x, torch.tensor([0]), c, a)  # (9 + 16 / 2) / 2
+        tensor(8.5000)
+    """
+    check_embeddings(embeddings, labels, centers)
+    check_attention(attention, embeddings)
+    x, c, a = at_least_float32(embeddings), at_least_float32(centers), at_least_float32(attention)
+    return (a * (x - c[labels.long()]).square()).sum(dim=1).mean() / 2

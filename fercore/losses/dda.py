@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.losses.checks import at_least_float32, check_choice, check_embeddings
+from fercore.checks import at_least_float32, check_choice, check_embeddings
+from fercore.losses.distances import squared_distances
 
 NORMALIZATIONS = ("paper", "released")
 
@@ -62,14 +63,6 @@ def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
     with torch.autocast(x.device.type, enabled=False):
         gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)
     return gradient * extra_factor(len(x), normalization)
-
-
-def squared_distances(x: Tensor, c: Tensor) -> Tensor:
-    """[m, K] squared Euclidean distances, summed from differences: exact for close points, without an [m, K, D] tensor.
-
-    The expansion |x|^2 - 2xc + |c|^2, one matrix product, would cancel catastrophically for close points far out.
-    """
-    return torch.cdist(x, c, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 def extra_factor(batch_size: int, normalization: str) -> float:

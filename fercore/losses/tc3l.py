@@ -7,7 +7,7 @@ The formulas are missing from the paper's text: equations 3 to 5 are rebuilt fro
 import torch
 from torch import Tensor
 
-from fercore.losses.checks import at_least_float32, check_attention, check_choice, check_embeddings, check_like, check_number
+from fercore.checks import at_least_float32, check_attention, check_choice, check_embeddings, check_like, check_number
 
 REDUCTIONS = ("mean", "sum")
 FORMS = ("hinge", "log")

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore import mining  # the module, not its names: mining imports this package's checks
-from fercore.losses.checks import at_least_float32, check_choice, check_number, check_rows
+from fercore.checks import at_least_float32, check_choice, check_number, check_rows
 
 SIGNS = ("metric", "literal")
 

@@ -6,7 +6,8 @@ Each reads the trunk's last feature map, and returns one weight in [0, 1] for ea
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore.losses.checks import at_least_float32, check_choice
+from fercore.checks import at_least_float32, check_choice
+from fercore.models.layers import BatchNorm, check_channels, check_sizes, init_he
 
 GATES = ("soft", "hard")
 INCLUSION = 1  # of a head's two outputs (exclusion, inclusion), as in the released DACL code
@@ -116,72 +117,6 @@ class SelectiveAttention(nn.Module):
         return self.pixels(feature_map)
 
 
-class AMTC3LHead(nn.Module):
-    """AMTC3L's classifier (Rajoli et al. 2023, section III-B): two convolutions, average pooling, a linear layer.
-
-    The paper calls the convolutions depth-wise, which cannot reduce channels, as it says they do: these are 1x1. The
-    embedding is not rectified: of a ReLU's output the loss's sigmoid would use [0.5, 1) alone.
-
-    Args:
-        num_classes: K.
-        channels: C of the feature map; 2048 is ResNet-50's.
-        hidden: channels between the convolutions; the paper's are lost, half and half again are ours.
-        dim: D, the size of the embedding.
-
-    Shapes:
-        feature map [m, C, H, W] -> embeddings [m, D], logits [m, K].
-
-    Raises:
-        ValueError: a size below 1, or a feature map of another number of channels.
-    """
-
-    def __init__(self, num_classes: int, *, channels: int = 2048, hidden: int = 1024, dim: int = 512) -> None:
-        super().__init__()
-        check_sizes(num_classes=num_classes, channels=channels, hidden=hidden, dim=dim)
-        self.channels = channels
-        self.context = nn.Sequential(
-            *(nn.Conv2d(channels, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU()),
-            nn.Conv2d(hidden, dim, 1),
-        )
-        self.classify = nn.Linear(dim, num_classes)
-        self.apply(init_he)
-
-    def forward(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
-        check_channels("feature_map", feature_map, self.channels)
-        embeddings = self.context(feature_map).mean(dim=(2, 3))
-        return embeddings, self.classify(embeddings)
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """A last batch of one image, which has no spread, is normalized with the running statistics instead of refused."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        if self.training and len(input) == 1:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(input)
-
-
 def inclusion(outputs: Tensor) -> Tensor:
     """[m, D] probabilities of inclusion, in float32 at least, from [m, 2 D] outputs: (exclusion, inclusion) for each."""
     return at_least_float32(outputs).unflatten(1, (-1, 2)).softmax(dim=2)[:, :, INCLUSION]
-
-
-def init_he(module: nn.Module) -> None:
-    """He normal weights for ReLU, and zero biases."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise ValueError unless every size is at least 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")
-
-
-def check_channels(name: str, maps: Tensor, channels: int) -> None:
-    """Raise ValueError unless `maps` is [m, channels, H, W]."""
-    if maps.ndim != 4 or maps.shape[1] != channels:
-        raise ValueError(f"{name} must have shape [m, {channels}, H, W], got {list(maps.shape)}")

@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fercore.models.attention import AMTC3LHead
+from fercore.models.fernet import FERNet, stem_for
+from fercore.models.heads import AMTC3LHead, TwoBranchHead
 from fercore.models.lenets import LeNetsPP
-from fercore.models.resnet import FERNet, stem_for
-from fercore.models.two_branch import TwoBranchHead
 
 HEADS = ("amtc3l", "one-branch", "two-branch")
 LENETS = ("normalized",)

@@ -1,8 +1,10 @@
 """LeNets++ (Wen et al. 2016; thesis, section 3.3.1): six 5x5 convolutions and a bottleneck one can look at."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
-from fercore.models.attention import BatchNorm
+from fercore.models.layers import PRELU_SLOPE, BatchNorm, init_he
 
 
 class LeNetsPP(nn.Module):
@@ -41,7 +43,7 @@ class LeNetsPP(nn.Module):
         last = BatchNorm(embedding_dim) if normalized else nn.PReLU()
         self.embed = nn.Sequential(nn.Linear(channels * 3 * 3, embedding_dim), last)
         self.classify = nn.Linear(embedding_dim, num_classes)
-        self.apply(init_he)
+        self.apply(partial(init_he, slope=PRELU_SLOPE))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.head(self.features(images))
@@ -52,10 +54,3 @@ class LeNetsPP(nn.Module):
     def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         embeddings = self.embed(feature_map.flatten(start_dim=1))
         return embeddings, self.classify(embeddings)
-
-
-def init_he(module: nn.Module) -> None:
-    """He normal weights for a PReLU of slope 0.25, and zero biases."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, a=0.25, nonlinearity="leaky_relu")
-        nn.init.zeros_(module.bias)

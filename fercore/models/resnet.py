@@ -1,59 +1,12 @@
-"""FERNet: a ResNet trunk (He et al. 2016) for faces, as in the thesis, sections 3.3.2 and 4.3.1."""
+"""A ResNet trunk (He et al. 2016) for faces, as in the thesis, sections 3.3.2 and 4.3.1."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore.models.two_branch import InceptionTrunk
-
-# From this input size on ImageNet's stem is used: 80 lets the thesis's 90 px crops keep it, and with it ImageNet's weights.
-SMALL_BELOW = 80
-
-
-def stem_for(crop: int) -> str:
-    """The stem for inputs of `crop` pixels.
-
-    ImageNet's stem and trunk divide a side by 32: of a 56 px face 2 x 2 positions would be left, too few to tell a mouth
-    from a brow. The small stem keeps its first stride of 2 and leaves out the pooling, so that 4 x 4 are left.
-    """
-    return "small" if crop < SMALL_BELOW else "imagenet"
-
-
-class FERNet(nn.Module):
-    """ResNet trunk -> feature map, whose global average is the embedding, whose linear image are the logits.
-
-    Args:
-        num_classes: K.
-        trunk: "resnet18" (C = 512 at width 1), "resnet50" (C = 2048), or "inception", the (N+M) paper's groups on images
-            of three channels (C = 512; they know no stem).
-        width: multiplies the channels of every convolution. At 1.0 the keys and shapes of `trunk.state_dict()` with
-            stem "imagenet" are torchvision's, without `fc`: published weights load.
-        stem: "imagenet" (7x7 convolution of stride 2, max-pooling of stride 2) or "small" (3x3 convolution of stride 2).
-
-    Shapes:
-        images [m, 3, H, W] -> feature map [m, C, h, w] (`features`); embeddings [m, C], logits [m, K] (`forward`);
-        h = H/32 (rounded up) with stem "imagenet", H/16 with "small", 3 with trunk "inception".
-
-    Raises:
-        ValueError: an unknown trunk or stem, or a width that leaves no channel.
-    """
-
-    def __init__(self, num_classes: int, *, trunk: str = "resnet18", width: float = 1.0, stem: str = "imagenet") -> None:
-        super().__init__()
-        inception = trunk == INCEPTION
-        self.trunk = InceptionTrunk(3, width) if inception else ResNetTrunk(trunk, width=width, stem=stem)
-        self.classify = nn.Linear(self.trunk.channels, num_classes)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(self.features(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        return self.trunk(images)
-
-    def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
-        embeddings = feature_map.mean(dim=(2, 3))
-        return embeddings, self.classify(embeddings)
+from fercore.models.layers import init_he
 
 
 class ResNetTrunk(nn.Module):
@@ -67,7 +20,7 @@ class ResNetTrunk(nn.Module):
     def __init__(self, name: str, *, width: float, stem: str) -> None:
         super().__init__()
         if name not in TRUNKS:
-            raise ValueError(f"trunk must be one of {', '.join(TRUNK_NAMES)}, got {name!r}")
+            raise ValueError(f"trunk must be one of {', '.join(TRUNKS)}, got {name!r}")
         if stem not in STEMS:
             raise ValueError(f"stem must be one of {', '.join(STEMS)}, got {stem!r}")
         if round(64 * width) < 1:
@@ -82,7 +35,7 @@ class ResNetTrunk(nn.Module):
         for number, depth in enumerate(depths):
             stage = self.make_stage(block, round(64 * 2**number * width), depth, stride=1 if number == 0 else 2)
             self.add_module(f"layer{number + 1}", stage)
-        self.apply(init_he)
+        self.apply(partial(init_he, mode="fan_out"))  # as torchvision starts its ResNets
 
     def make_stage(self, block: Callable[..., nn.Module], inner: int, depth: int, stride: int) -> nn.Sequential:
         blocks = []
@@ -142,13 +95,5 @@ def shortcut(channels: int, out: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
 
 
-def init_he(module: nn.Module) -> None:
-    """He normal weights by fan-out, as torchvision starts its ResNets."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
 TRUNKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
 STEMS = ("imagenet", "small")
-INCEPTION = "inception"
-TRUNK_NAMES = (*TRUNKS, INCEPTION)

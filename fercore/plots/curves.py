@@ -2,21 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from fercore.plots.style import class_colors
-from fercore.stats import Estimate
 
 DIVERGED = "✗"
-FATE_MARKS = {
-    "trained": dict(marker="o", color="#0072B2", markerfacecolor="none", markersize=7),
-    "fell behind": dict(marker="^", color="#E69F00", markersize=7),
-    "lost": dict(marker="x", color="#D55E00", markersize=7, markeredgewidth=2),
-}
 
 
 def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[str], *, title: str = "") -> None:
@@ -89,74 +80,17 @@ def plot_seeds(axes: Axes, values: Mapping[str, Mapping[int, float]], *, title: 
     axes.grid(axis="y", color="0.9")
 
 
-def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *, title: str, unit: str = "points") -> None:
-    """Differences with their 95 % intervals around a line at zero: an interval that reaches across it tells nothing.
+def plot_bundle(axes: Axes, x: Sequence[float], curves: np.ndarray, *, label: str, color: str, dashed: bool = False) -> None:
+    """A thin curve a seed, and their mean.
 
     Args:
         axes: where to draw.
-        series: {name: {setting: difference}}, one color a name; one without any run is left out, one of a single run has no
-            interval.
-        title: the axes' title.
-        unit: of the differences.
+        x: [N].
+        curves: [seeds, N].
+        label: of the mean, for a legend.
+        color: of all.
+        dashed: draw the mean dashed.
     """
-    settings = list(dict.fromkeys(setting for differences in series.values() for setting in differences))
-    offsets = 0.24 * (np.arange(len(series)) - (len(series) - 1) / 2)
-    for (name, differences), color, offset in zip(series.items(), class_colors(len(series)), offsets, strict=True):
-        known = [(settings.index(setting), value) for setting, value in differences.items() if value.n]
-        for place, value in known:
-            if value.n > 1:
-                axes.plot([place + offset] * 2, [value.low, value.high], color=color, linewidth=2, alpha=0.5)
-        places, means = [place + offset for place, _ in known], [value.mean for _, value in known]
-        axes.plot(places, means, "o", color=color, label=name, markersize=6)
-    axes.axhline(0, color="black", linewidth=1)
-    axes.set(title=title, ylabel=unit, xticks=range(len(settings)), xlim=(-0.6, len(settings) - 0.4))
-    axes.set_xticklabels(settings)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(axis="y", color="0.9")
-    if len(series) > 1:
-        axes.legend(frameon=False)
-
-
-def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[str]]], *, title: str, xlabel: str) -> None:
-    """Which settings trained, fell behind or were lost, one line a set, on a logarithmic axis.
-
-    Args:
-        axes: where to draw.
-        rows: {name: (values, fates)}, both of one length, each fate a key of `FATE_MARKS`; the first row on top.
-        title, xlabel: the axes' texts.
-    """
-    for place, (values, fates) in enumerate(rows.values()):
-        for lane, (fate, style) in enumerate(FATE_MARKS.items(), start=-1):
-            chosen = [value for value, one in zip(values, fates, strict=True) if one == fate]
-            label = fate if place == 0 else "_"  # once in the legend
-            axes.plot(chosen, [place + 0.2 * lane] * len(chosen), linestyle="none", label=label, **style)
-    axes.set(title=title, xlabel=xlabel, xscale="log", yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticklabels(list(rows))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="0.9")
-
-
-def plot_rate_map(
-    values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], title: str, row_label: str, column_label: str
-) -> Figure:
-    """A map of accuracies in percent, with a cross where the training diverged.
-
-    Args:
-        values: [R, C]; NaN where it diverged.
-        rows, columns: [R] and [C] tick labels.
-        title, row_label, column_label: the figure's texts.
-    """
-    values = np.asarray(values, dtype=float)
-    lost = np.isnan(values)
-    figure, axes = plt.subplots(figsize=(3.2 + 1.0 * len(columns), 1.4 + 0.45 * len(rows)))
-    axes.set_facecolor("0.9")  # what shows through where a cell is masked
-    sns.heatmap(
-        values, mask=lost, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes,
-        xticklabels=columns, yticklabels=rows, cbar_kws={"label": "accuracy (%)"},
-    )  # fmt: skip
-    for row, column in np.argwhere(lost):
-        axes.text(column + 0.5, row + 0.5, DIVERGED, ha="center", va="center", color="#D55E00", fontsize=14)
-    axes.set(title=title, xlabel=column_label, ylabel=row_label)
-    axes.tick_params(axis="y", rotation=0, length=0)
-    axes.tick_params(axis="x", length=0)
-    return figure
+    curves = np.asarray(curves, dtype=float)
+    axes.plot(x, curves.T, color=color, linewidth=0.8, alpha=0.45)
+    axes.plot(x, curves.mean(axis=0), color=color, label=label, linestyle="--" if dashed else "-")

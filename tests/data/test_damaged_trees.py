@@ -11,9 +11,10 @@ import trees
 from conftest import one_line
 from trees import TREES
 
-from fercore.data import layouts, reading
-from fercore.data.check import check_dataset
-from fercore.data.readers import READERS
+from fercore.course import rehearsal as layouts
+from fercore.data.readers import files as reading
+from fercore.data.readers.table import READERS
+from fercore.data.releases import check_dataset
 from fercore.errors import DataError
 
 Damage = Callable[[Path], None]

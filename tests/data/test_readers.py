@@ -8,14 +8,16 @@ import trees
 from PIL import Image
 from trees import TREES
 
-from fercore.data import check, layouts
-from fercore.data.affectnet import read_affectnet
-from fercore.data.catalog import CLASS_NAMES
-from fercore.data.check import EXPECTED, check_dataset
-from fercore.data.fer2013 import read_fer2013
-from fercore.data.raf import read_rafdb, read_simfer
-from fercore.data.readers import READERS
-from fercore.data.sequences import read_ckplus, read_mmi, read_sfew
+from fercore.course import rehearsal as layouts
+from fercore.data import releases as check
+from fercore.data.readers.affectnet import read_affectnet
+from fercore.data.readers.catalog import CLASS_NAMES
+from fercore.data.readers.fer2013 import read_fer2013
+from fercore.data.readers.raf import read_rafdb
+from fercore.data.readers.sequences import read_ckplus, read_mmi, read_sfew
+from fercore.data.readers.simfer import read_simfer
+from fercore.data.readers.table import READERS
+from fercore.data.releases import EXPECTED, check_dataset
 from fercore.data.splits import subject_folds
 from fercore.errors import ConfigError
 

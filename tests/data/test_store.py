@@ -17,7 +17,7 @@ from conftest import one_line
 from PIL import Image
 
 from fercore.data import store as module
-from fercore.data.catalog import Catalog
+from fercore.data.readers.catalog import Catalog
 from fercore.data.splits import Images
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fercore.data.layouts import (
+from fercore.course.rehearsal import (
     AFFECTNET_IDS,
     MMI_EMOTIONS,
     MMI_NAMES,

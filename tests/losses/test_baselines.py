@@ -8,6 +8,7 @@ from oracles import batches, close, finite_gradients, largest, random_batch, sea
 from pytorch_metric_learning.losses import ContrastiveLoss, TripletMarginLoss
 from torch import Tensor
 
+from fercore.checks import nan_passes
 from fercore.losses import (
     center_loss,
     contrastive_loss,
@@ -20,7 +21,6 @@ from fercore.losses import (
     triplet_center_loss,
     triplet_loss,
 )
-from fercore.losses.checks import nan_passes
 
 # --- slow loops -------------------------------------------------------------------------------------------------------
 

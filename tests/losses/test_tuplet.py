@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from oracles import close, finite_gradients, largest, matrices, searched, squared
 from torch import Tensor
 
+from fercore.checks import nan_passes
 from fercore.losses import LearnedReference, n_plus_m_tuplet_loss, n_plus_one_tuplet_loss
-from fercore.losses.checks import nan_passes
 from fercore.mining import mine_positives
 
 

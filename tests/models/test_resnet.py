@@ -6,7 +6,7 @@ import torchvision
 
 from fercore.config import RunConfig
 from fercore.models import FERNet, LeNetsPP, build_model
-from fercore.models.resnet import stem_for
+from fercore.models.fernet import stem_for
 
 
 def count(model: torch.nn.Module) -> int:

@@ -1,0 +1,1 @@
+"""The course: its notebooks executed headless, what they need besides the library, and the doctor."""

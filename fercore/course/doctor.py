@@ -1,0 +1,87 @@
+"""Is this machine ready for the course? One line a question, and what to do where the answer is no."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from fercore.data.wmnist import FILES, idx_problem
+from fercore.paths import RESULTS, ROOT, data_dir, runs_dir, shown
+from fercore.runs.result import sha256
+from fercore.runs.shipped import SHIPPED_FILES, shipped_index
+
+GIB = 2**30
+
+
+def diagnose() -> list[tuple[str, bool, str]]:
+    """(question, ready, answer) for each thing the course needs."""
+    return [*check_python(), *check_packages(), *check_hardware(), *check_folders(), *check_mnist(), *check_results()]
+
+
+def check_python() -> Iterator[tuple[str, bool, str]]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    yield "Python", sys.version_info >= (3, 11), f"{found} (3.11 or newer is needed)"
+
+
+def check_packages() -> Iterator[tuple[str, bool, str]]:
+    """The installed versions against requirements.txt: other versions may work, but were not tested."""
+    different = []
+    for name, wanted in pinned().items():
+        try:
+            found = version(name).split("+")[0]
+        except PackageNotFoundError:
+            found = "missing"
+        if found != wanted:
+            different.append(f"{name} {found} (tested: {wanted})")
+    answer = "; ".join(different) or f"{len(pinned())} as in requirements.txt"
+    yield "packages", not any(" missing " in text for text in different), answer
+
+
+def pinned() -> dict[str, str]:
+    """requirements.txt as {name: version}."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE))
+
+
+def check_hardware() -> Iterator[tuple[str, bool, str]]:
+    cores = len(os.sched_getaffinity(0))
+    yield "processor", True, f"{cores} cores, PyTorch uses {torch.get_num_threads()} threads"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, and none is needed"
+    yield "GPU", True, gpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    yield "memory", memory > 3.5, f"{memory:.0f} GiB (4 are needed)"
+
+
+def check_folders() -> Iterator[tuple[str, bool, str]]:
+    for folder in (data_dir(), runs_dir()):
+        parent = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(parent).free / GIB
+        writable = parent.is_dir() and os.access(parent, os.W_OK)
+        yield (
+            f"folder {shown(folder)}",
+            writable and free > 1,
+            f"{'writable' if writable else 'not writable'}, {free:.0f} GiB free",
+        )
+
+
+def check_mnist() -> Iterator[tuple[str, bool, str]]:
+    raw = data_dir() / "MNIST" / "raw"
+    problems = {name: idx_problem(raw / name, *facts) for name, facts in FILES.items()}
+    damaged = [f"{name}: {problem}" for name, problem in problems.items() if problem and (raw / name).exists()]
+    if damaged:
+        yield "MNIST", False, f"{'; '.join(damaged)}: delete it; it is fetched again at first use"
+    else:
+        there = not any(problems.values())
+        yield "MNIST", True, "there, checksums right" if there else "not there yet; it is fetched at first use (11 MB)"
+
+
+def check_results() -> Iterator[tuple[str, bool, str]]:
+    """The shipped results against their index."""
+    index = shipped_index()
+    files = {RESULTS / "runs" / run / name: row[column] for run, row in index.items() for name, column in SHIPPED_FILES.items()}
+    bad = [f"{path.parent.name}/{path.name}" for path, known in files.items() if not path.exists() or sha256(path) != known]
+    answer = f"{len(index)} runs" + (f"; missing or changed: {', '.join(bad)}; restore them with git" if bad else ", unchanged")
+    yield "shipped results", bool(index) and not bad, answer

@@ -1,0 +1,153 @@
+"""Execute the course's notebooks headless with papermill, and regenerate figures/ from the shipped results."""
+
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from fercore.course.cells import CHECK_MARK
+from fercore.errors import ConfigError, FercoreError
+from fercore.papers.markdown import to_document, to_readme, write_between_markers
+from fercore.paths import FIGURES, NOTEBOOKS, ROOT, runs_dir, shown
+from fercore.profiles import check_profile
+
+CELL_TIMEOUT = {"quick": 900, "laptop": 6 * 3600, "paper": 14 * 24 * 3600}  # seconds; papermill has no limit of its own
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One executed notebook."""
+
+    name: str
+    seconds: float
+    figures: int
+    checks: int
+    output: Path
+
+
+def run_course(
+    profile: str,
+    *,
+    only: str | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    parameters: dict[str, Any] | None = None,
+) -> list[Executed]:
+    """Execute every notebook (or those whose names start with `only`), one after the other, into runs/<profile>/.
+
+    Raises:
+        ConfigError: an unknown profile, notebook or parameter.
+        FercoreError: a cell failed; the partly executed notebook is kept and named.
+    """
+    check_profile(profile)
+    notebooks = find_notebooks(only)
+    given = {"PROFILE": profile, "DEVICE": device, "FRESH": fresh} | (parameters or {})
+    plans = [(path, choose_parameters(path, given, explicit=set(parameters or {}))) for path in notebooks]
+    os.environ["FERCORE_SESSION_START"] = datetime.now(UTC).isoformat(timespec="seconds")
+    executed = []
+    for path, chosen in plans:
+        print(f"executing {path.name} at profile {profile} ...", file=sys.stderr, flush=True)
+        executed.append(execute(path, runs_dir() / profile / path.name, chosen, CELL_TIMEOUT[profile]))
+    return executed
+
+
+def find_notebooks(only: str | None) -> list[Path]:
+    notebooks = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    chosen = [path for path in notebooks if path.name.startswith(only or "")]
+    if not chosen:
+        raise ConfigError(f"no notebook starts with {only!r}; there are: {', '.join(path.stem for path in notebooks)}")
+    return chosen
+
+
+def choose_parameters(path: Path, given: dict[str, Any], explicit: set[str]) -> dict[str, Any]:
+    """Those of `given` that the notebook's parameters cell declares; one that a user named must be among them.
+
+    papermill itself only warns of an unknown parameter and goes on without it.
+    """
+    declared = declared_parameters(nbformat.read(path, as_version=4))
+    for name in explicit - declared:
+        raise ConfigError(f"{path.name} has no parameter {name!r}; it has: {', '.join(sorted(declared))}")
+    return {name: value for name, value in given.items() if name in declared}
+
+
+def declared_parameters(notebook: nbformat.NotebookNode) -> set[str]:
+    """The names that the cell tagged `parameters` assigns."""
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return set(re.findall(r"^([A-Za-z_]\w*)\s*(?::[^=\n]+)?=", "\n".join(cell.source for cell in cells), flags=re.MULTILINE))
+
+
+def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) -> Executed:
+    """Run one notebook by papermill and count what it shows."""
+    import papermill  # takes a second to import, and no other command needs it
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel, not one of the user's home folder
+    started = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            path, output, parameters, kernel_name="python3", cwd=NOTEBOOKS, execution_timeout=timeout,
+            progress_bar=False, log_output=False, stderr_file=sys.stderr, extra_arguments=["--IPKernelApp.log_level=40"],
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
+        raise FercoreError(f"{path.name} failed in cell {error.exec_count}: {reason} (see {shown(output)})") from None
+    except CellTimeoutError:
+        raise FercoreError(f"{path.name}: a cell took longer than {timeout:,} s (see {shown(output)})") from None
+    except DeadKernelError:
+        raise FercoreError(f"{path.name}: the kernel died, often for lack of memory (see {shown(output)})") from None
+    outputs = [out for cell in nbformat.read(output, as_version=4).cells for out in cell.get("outputs", [])]
+    figures = sum("image/png" in out.get("data", {}) for out in outputs)
+    checks = sum(out.get("text", "").count(CHECK_MARK) for out in outputs if out.get("name") == "stdout")
+    return Executed(path.stem, time.perf_counter() - started, figures, checks, output)
+
+
+def summary(executed: list[Executed]) -> str:
+    """The table that `make course` ends with."""
+    width = max(len(item.name) for item in executed)
+    lines = [f"{'notebook':{width}}  minutes  figures  checks passed  executed notebook"]
+    for item in executed:
+        lines.append(
+            f"{item.name:{width}}  {item.seconds / 60:7.1f}  {item.figures:7d}  {item.checks:13d}  {shown(item.output)}"
+        )
+    return "\n".join(lines)
+
+
+def regenerate_figures() -> list[Path]:
+    """Rewrite figures/, its REPORT.md and the README's tables from the shipped results, at profile laptop; returns the files.
+
+    Each notebook that exports figures is executed: a figure and the page that shows it cannot differ.
+
+    Raises:
+        FercoreError: a notebook failed, or a needed run is not shipped.
+    """
+    with environment(FERCORE_FIGURES=str(FIGURES), FERCORE_SHIPPED_ONLY="1"):
+        for path in find_notebooks(None):
+            if "save_figure(" in path.read_text():
+                print(f"figures of {path.name} ...", file=sys.stderr, flush=True)
+                chosen = choose_parameters(path, {"PROFILE": "laptop"}, explicit=set())
+                execute(path, runs_dir() / "figures" / path.name, chosen, CELL_TIMEOUT["quick"])
+        write_between_markers(ROOT / "README.md", to_readme("laptop"))
+        (FIGURES / "REPORT.md").write_text(to_document("laptop"))
+    return [*sorted(FIGURES.glob("*.p*")), FIGURES / "REPORT.md", ROOT / "README.md"]
+
+
+@contextlib.contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables for a while; kernels started meanwhile inherit them."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

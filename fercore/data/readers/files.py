@@ -1,0 +1,235 @@
+"""What the readers share: lines, tables and folders, each with one clear error where something is wrong.
+
+Two rules hold for every reader. A label without its image is an error: the copy is incomplete. An image without a
+label is skipped and counted: the releases themselves carry such files.
+"""
+
+import csv
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.errors import DataError
+from fercore.paths import shown
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+UNLABELED = "images without a label"
+NO_IMAGE = "files and folders among the images that are no images"
+CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
+CLASS_BY_NAME |= {"surprised": 0, "happy": 3, "sad": 4, "angry": 5}  # what other releases call them
+
+
+def bad(path: Path, problem: str, mend: str, line: int | None = None) -> DataError:
+    """The error to raise: what is wrong in `path` (and line), and how to mend it."""
+    where = f"{shown(path)}, line {line}" if line else shown(path)
+    return DataError(f"{where}: {problem}; {mend}")
+
+
+def class_of(name: str, path: Path, line: int | None = None) -> int:
+    """The canonical class called `name` (Happy and Happiness are one), which stands in `path`."""
+    if name.strip().lower() not in CLASS_BY_NAME:
+        raise bad(path, f"unknown expression {name!r}", f"use one of {', '.join((*CLASS_NAMES, CONTEMPT))}", line)
+    return CLASS_BY_NAME[name.strip().lower()]
+
+
+def whole_number(text: str, allowed: range, what: str, path: Path, line: int | None = None) -> int:
+    """`text` as an integer of `allowed`; "3.0000e+00", as CK+ writes it, is 3."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # integers alone are looked up at once in a range: a float would be compared with its every member
+    if not number.is_integer() or int(number) not in allowed:
+        raise bad(path, f"{what} {text.strip()[:40]!r} is not one of {allowed[0]}..{allowed[-1]}", "restore the file", line)
+    return int(number)
+
+
+def suggest(root: Path, holds_set: Callable[[Path], bool], layout: str) -> str:
+    """How to mend a wrong root: the folder a level below or above that holds the set, else its layout."""
+    below = [root / entry.name for entry in list_folder(root) if is_folder(entry)]
+    near = next((folder for folder in (*below, *root.parents) if holds_set(folder)), None)
+    return f"give {shown(near)} as its folder" if near else f"expected {layout} (data/README.md shows the layout)"
+
+
+# --- files and folders ------------------------------------------------------------------------------------------------
+
+
+def require_folder(folder: Path, expected: str) -> None:
+    """Raise where `folder` is no folder; `expected` says what it should hold."""
+    if not folder.is_dir():
+        problem = "is not a folder" if os.path.lexists(folder) else "folder not found"
+        raise bad(folder, problem, f"expected {expected} (data/README.md shows the layout)")
+
+
+def list_folder(folder: Path) -> list[os.DirEntry]:
+    """The entries of a folder in the order of their names."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise bad(folder, f"cannot be listed ({error.strerror or error})", "check that it is a folder you may read") from None
+
+
+def subfolders(folder: Path, skipped: Counter[str]) -> list[Path]:
+    """The folders in `folder`; whatever else lies there is counted."""
+    entries = list_folder(folder)
+    skipped[NO_IMAGE] += sum(not is_folder(entry) for entry in entries)
+    return [folder / entry.name for entry in entries if is_folder(entry)]
+
+
+def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
+    """The image files of one folder in the order of their names: name in lower case -> path; other entries are counted."""
+    found: dict[str, Path] = {}
+    for entry in list_folder(folder):
+        path = folder / entry.name
+        if not (is_image_name(entry.name) and is_file(entry)):
+            skipped[NO_IMAGE] += 1
+        elif entry.name.lower() in found:
+            raise bad(path, f"differs from {found[entry.name.lower()].name} only in case", "delete one of the two")
+        else:
+            found[entry.name.lower()] = path
+    return found
+
+
+def is_image_name(name: str) -> bool:
+    """Whether `name` ends as an image's does; macOS's "._x.jpg" hold no image."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("._")
+
+
+def is_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def relative_path(text: str, path: Path, line: int) -> PurePosixPath:
+    """A file name from a table, with either slash; one that leads out of the data set is refused."""
+    relative = PurePosixPath(text.strip().replace("\\", "/"))
+    if relative.is_absolute() or ".." in relative.parts or not is_image_name(relative.name):
+        raise bad(path, f"{text[:80]!r} is no image file below the data set's folder", "restore the file", line)
+    return relative
+
+
+def index_images(folder: Path, names: Iterable[PurePosixPath], skipped: Counter[str]) -> dict[str, Path]:
+    """The images in every folder below `folder` that `names` lie in: name below `folder`, in lower case -> path.
+
+    Each folder is listed once: a release has up to 400,000 images.
+    """
+    parents = sorted({name.parent for name in names})
+    listed = {parent: find_images(folder / parent, skipped) for parent in parents if (folder / parent).is_dir()}
+    return {str(parent / name).lower(): path for parent, images in listed.items() for name, path in images.items()}
+
+
+def require_found(files: Iterable[Path | None], wanted: Sequence[Path], listed: Path, lines: Sequence[int]) -> tuple[Path, ...]:
+    """`files`, all of them; the error names the first that is missing and where `listed` asks for it."""
+    files = tuple(files)
+    missing = [i for i, file in enumerate(files) if file is None]
+    if missing:
+        first = wanted[missing[0]]
+        count = f"{len(missing):,} of {len(files):,} listed images missing, the first: " if len(missing) > 1 else ""
+        raise bad(listed, f"{count}{shown(first)} {why_missing(first)}", "restore the images", lines[missing[0]])
+    return files
+
+
+def why_missing(path: Path) -> str:
+    if path.is_symlink():
+        return "is a link that leads to no file"
+    return "is a folder, not an image" if path.is_dir() else "not found"
+
+
+def refuse_duplicates(keys: Iterable[object], listed: Path, lines: Sequence[int]) -> None:
+    first: dict[object, int] = {}
+    for key, line in zip(keys, lines, strict=True):
+        if key in first:
+            raise bad(listed, f"{key} is listed twice, first in line {first[key]}", "delete one of the two", line)
+        first[key] = line
+
+
+# --- text and tables --------------------------------------------------------------------------------------------------
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one."""
+    if not os.path.lexists(path):
+        raise bad(path, "file not found", "restore it from the release (data/README.md shows the layout)")
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError:
+                    raise bad(path, "is not UTF-8 text", "save it as UTF-8 or restore it", number) from None
+    except OSError as error:
+        raise bad(path, f"cannot be read ({error.strerror or error})", "check that it is a file you may read") from None
+
+
+def read_table(
+    path: Path, columns: Sequence[str], *, release_header: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a csv file as (line number, {column: text}), columns found by name.
+
+    Args:
+        columns: those that must be there; others may be.
+        release_header: the header to assume for a file of as many columns whose first row names none of them
+            (AffectNet's validation list came without a header).
+
+    Raises:
+        DataError: no file, not UTF-8, empty, a column missing or named twice, or a row of another length.
+    """
+    rows = csv.reader(text_lines(path), strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        body: Iterable[list[str]] = rows
+        if len(header) == len(release_header) and not set(header) & set(release_header):
+            header, body = list(release_header), chain([header], rows)
+        missing = [name for name in columns if name not in header]
+        if missing or len(set(header)) < len(header):
+            problem = f"no column {missing[0]!r}" if missing else "a column is named twice"
+            raise bad(path, f"{problem} in the header {','.join(header)[:100]!r}", f"expected {','.join(columns)}", 1)
+        for row in body:
+            if row and len(row) != len(header):
+                raise bad(path, f"{len(row)} columns, the header has {len(header)}", "restore the file", rows.line_num)
+            if row:
+                yield rows.line_num, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise bad(path, f"is not a csv table ({error})", "restore the file", rows.line_num) from None
+
+
+# --- the catalog ------------------------------------------------------------------------------------------------------
+
+
+def make_catalog(
+    name: str, root: Path, labels: Sequence[int], splits: Sequence[str], skipped: Counter[str], **fields
+) -> Catalog:
+    """A Catalog of numpy arrays, having checked that every split of its protocol has images."""
+    for split in ("all",) if fields.get("folds") else ("train", "test"):
+        if split not in splits:
+            what = "labeled images" if split == "all" else f"{split} images"
+            counted = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
+            raise bad(root, f"has no {what}" + (f" (skipped: {counted})" if counted else ""), "restore the release")
+    for key in ("identities", "sequences"):
+        if fields.get(key) is not None:
+            fields[key] = np.asarray(fields[key], dtype=np.int64)
+    counted = {reason: count for reason, count in skipped.items() if count}
+    return Catalog(
+        name=name,
+        root=root,
+        labels=np.asarray(labels, dtype=np.int64),
+        splits=np.asarray(splits, dtype="U5"),
+        skipped=counted,
+        **fields,
+    )

@@ -1,0 +1,323 @@
+"""The sets of the (N+M) paper: CK+ and MMI, short videos of known subjects, and SFEW, film stills."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.files import (
+    bad,
+    class_of,
+    find_images,
+    index_images,
+    list_folder,
+    make_catalog,
+    read_table,
+    refuse_duplicates,
+    relative_path,
+    require_folder,
+    require_found,
+    subfolders,
+    suggest,
+    text_lines,
+    whole_number,
+)
+
+FRAMES = 3  # that stand for a sequence (section 4.1): CK+'s last three, MMI's middle three
+
+# --- CK+ --------------------------------------------------------------------------------------------------------------
+
+CK_EMOTIONS = ("Neutral", "Anger", "Contempt", "Disgust", "Fear", "Happy", "Sadness", "Surprise")  # ids 0..7; 0 is unused
+CK_IMAGES, CK_LABELS = "cohn-kanade-images", "Emotion"
+CK_FOLDS = 8
+NO_LABEL = "sequences without an emotion label"
+
+
+def read_ckplus(root: Path) -> Catalog:
+    """CK+ (Lucey et al., 2010): of each labeled sequence the last three frames; identity = the subject's folder.
+
+    The class order is the canonical one with contempt; no image is neutral. Sequences without an emotion are counted.
+
+    Raises:
+        DataError: no such layout, a misplaced or damaged label, an emotion out of 1..7, a label without its sequence,
+            a frame in another sequence's folder, or fewer than three frames.
+    """
+    root = Path(root)
+    require_folder(root, f"{CK_IMAGES}/ and {CK_LABELS}/")
+    require_parts(root, (CK_IMAGES, CK_LABELS))
+    skipped: Counter[str] = Counter()
+    emotions = ck_labels(root / CK_LABELS, skipped)
+    files, labels, identities, sequences = [], [], [], []
+    for subject in subfolders(root / CK_IMAGES, skipped):
+        for sequence in subfolders(subject, skipped):
+            frames = ck_frames(sequence, skipped)
+            if (subject.name, sequence.name) not in emotions:
+                skipped[NO_LABEL] += 1
+                continue
+            files += frames[-FRAMES:]
+            labels += [emotions.pop((subject.name, sequence.name))] * FRAMES
+            identities += [numbered(subject, r"S(\d+)", "S005")] * FRAMES
+            sequences += [len(files) // FRAMES - 1] * FRAMES
+    for subject_name, sequence_name in emotions:
+        missing = root / CK_IMAGES / subject_name / sequence_name
+        raise bad(missing, f"sequence not found, but {CK_LABELS} has a label for it", "restore the images")
+    return make_catalog(
+        "ckplus",
+        root,
+        labels,
+        ["all"] * len(labels),
+        skipped,
+        files=tuple(files),
+        class_names=(*CLASS_NAMES, CONTEMPT),
+        identities=identities,
+        sequences=sequences,
+        folds=CK_FOLDS,
+    )
+
+
+def ck_labels(folder: Path, skipped: Counter[str]) -> dict[tuple[str, str], int]:
+    """{(subject, sequence): class} from Emotion/S005/001/S005_001_00000011_emotion.txt; most folders hold none."""
+    found = {}
+    refuse_labels(folder)
+    for subject in subfolders(folder, skipped):
+        refuse_labels(subject)
+        for sequence in subfolders(subject, skipped):
+            files = label_files(sequence)
+            skipped["files beside the labels that are none"] += len(list_folder(sequence)) - len(files)
+            if len(files) > 1:
+                raise bad(files[1], f"is a second label of its sequence, beside {files[0].name}", "delete the wrong one")
+            for file in files:
+                if not file.name.startswith(f"{subject.name}_{sequence.name}_"):
+                    raise bad(file, f"does not belong into {subject.name}/{sequence.name}", "move it to its own folder")
+                found[subject.name, sequence.name] = ck_label(file)
+    return found
+
+
+def label_files(folder: Path) -> list[Path]:
+    return [folder / entry.name for entry in list_folder(folder) if entry.name.lower().endswith("_emotion.txt")]
+
+
+def refuse_labels(folder: Path) -> None:
+    """A label outside a sequence's folder would otherwise go unseen."""
+    for file in label_files(folder):
+        raise bad(file, "lies at a wrong level", f"expected {CK_LABELS}/S005/001/{file.name}")
+
+
+def ck_label(file: Path) -> int:
+    words = "".join(text_lines(file)).split()
+    if len(words) != 1:
+        raise bad(file, f"holds {len(words)} values, expected one emotion", "restore the file", 1)
+    return class_of(CK_EMOTIONS[whole_number(words[0], range(1, 8), "emotion", file, 1)], file)
+
+
+def ck_frames(sequence: Path, skipped: Counter[str]) -> list[Path]:
+    """The frames S005_001_00000001.png and so on, in order."""
+    frames = list(find_images(sequence, skipped).values())
+    for frame in frames:
+        if not re.fullmatch(rf"{sequence.parent.name}_{sequence.name}_\d+", frame.stem, flags=re.IGNORECASE):
+            problem = f"is no frame of {sequence.parent.name}/{sequence.name}"
+            raise bad(frame, problem, f"expected {sequence.parent.name}_{sequence.name}_00000001.png and so on")
+    return in_order(frames, sequence)
+
+
+# --- MMI --------------------------------------------------------------------------------------------------------------
+
+MMI_EMOTIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")  # ids 1..6 of the Metatag "Emotion"
+MMI_FOLDS = 10
+MMI_TABLE = "frames.csv"
+VIDEO_SUFFIXES = (".avi", ".mpg", ".mpeg", ".mp4", ".mov")
+SIDE_VIEW = "1"
+
+
+def read_mmi(root: Path) -> Catalog:
+    """MMI (Pantic et al., 2005): of each session of one of six emotions the three middle frames.
+
+    Either session folders (Sessions/1767/ with session.xml, S002-106.xml and the frames, beside them or in a folder
+    S002-106/), or frames.csv with the columns file, subject, session and emotion. A session seen from the side, of
+    another display, or with its video alone is skipped and counted: extract the frames of the last first.
+
+    Raises:
+        DataError: no such layout, xml or csv that cannot be read, an emotion that is none, a session of two subjects or
+            emotions, a missing frame, fewer than three frames, or nothing left.
+    """
+    root = Path(root)
+    require_folder(root, f"Sessions/ or {MMI_TABLE}")
+    if (root / MMI_TABLE).exists():
+        return read_mmi_table(root)
+    require_parts(root, ("Sessions",))
+    skipped: Counter[str] = Counter()
+    files, labels, identities, sequences = [], [], [], []
+    for session in subfolders(root / "Sessions", skipped):
+        if found := read_session(session, skipped):
+            frames, label, subject = found
+            files += frames
+            labels += [label] * FRAMES
+            identities += [subject] * FRAMES
+            sequences += [len(files) // FRAMES - 1] * FRAMES
+    return mmi_catalog(root, files, labels, identities, sequences, skipped)
+
+
+def mmi_catalog(root: Path, files, labels, identities, sequences, skipped) -> Catalog:
+    protocol = dict(files=tuple(files), identities=identities, sequences=sequences, folds=MMI_FOLDS)
+    return make_catalog("mmi", root, labels, ["all"] * len(labels), skipped, **protocol)
+
+
+def read_session(session: Path, skipped: Counter[str]) -> tuple[list[Path], int, int] | None:
+    """Three frames, class and subject of a session; None, having counted why, where it is left out."""
+    names = [entry.name for entry in list_folder(session)]
+    videos = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
+    about = [name for name in names if re.fullmatch(r"S\d+-\d+\.xml", name, flags=re.IGNORECASE)]
+    if len(about) != 1:
+        raise bad(session, f"{len(about)} files such as S002-106.xml, expected one", "restore the session")
+    clip = Path(about[0]).stem
+    if "session.xml" in names and SIDE_VIEW in [track.get("view") for track in read_xml(session / "session.xml").iter("track")]:
+        skipped["sessions seen from the side"] += 1
+        return None
+    tags = {tag.get("Name"): tag.get("Value") or "" for tag in read_xml(session / about[0]).iter("Metatag")}
+    if "Emotion" not in tags:
+        skipped["sessions without an emotion"] += 1
+        return None
+    number = whole_number(tags["Emotion"], range(1000), "emotion", session / about[0])
+    if not 1 <= number <= len(MMI_EMOTIONS):
+        skipped["sessions of a display that is none of the six emotions"] += 1
+        return None
+    extracted = find_images(session / clip, skipped) if (session / clip).is_dir() else {}
+    frames = list((extracted or find_images(session, Counter())).values())  # beside xml and video, which are no surprise
+    if not frames and videos:
+        skipped["sessions with a video alone (extract its frames into a folder named as the video)"] += 1
+        return None
+    label = class_of(MMI_EMOTIONS[number - 1], session / about[0])
+    return middle(in_order(frames, session)), label, int(clip[1:].split("-")[0])
+
+
+def read_xml(path: Path) -> ET.Element:
+    try:
+        return ET.parse(path).getroot()
+    except ET.ParseError as error:
+        raise bad(path, f"is not xml ({error})", "restore the file") from None
+    except OSError as error:
+        raise bad(path, f"cannot be read ({error.strerror or error})", "check that it is a file you may read") from None
+
+
+def read_mmi_table(root: Path) -> Catalog:
+    """frames.csv: file (below the root), subject, session, emotion; three rows or more a session."""
+    listed = root / MMI_TABLE
+    rows = list(read_table(listed, ("file", "subject", "session", "emotion")))
+    lines = [line for line, _ in rows]
+    names = [relative_path(row["file"], listed, line) for line, row in rows]
+    refuse_duplicates((str(name).lower() for name in names), listed, lines)
+    skipped: Counter[str] = Counter()
+    images = index_images(root, names, skipped)
+    found = require_found((images.get(str(name).lower()) for name in names), [root / name for name in names], listed, lines)
+    skipped[f"images that {MMI_TABLE} does not name"] += len(images) - len(found)
+    sessions: dict[str, tuple[str, int, list[Path]]] = {}
+    for (line, row), file in zip(rows, found, strict=True):
+        label = class_of(row["emotion"], listed, line)
+        subject, session_label, frames = sessions.setdefault(row["session"], (row["subject"], label, []))
+        if (subject, session_label) != (row["subject"], label):
+            raise bad(listed, f"session {row['session']} has two subjects or two emotions", "correct the row", line)
+        frames.append(file)
+    subjects = coded([subject for subject, _, _ in sessions.values()])
+    files, labels, identities, sequences = [], [], [], []
+    for number, (subject, label, frames) in enumerate(sessions.values()):
+        files += middle(in_order(frames, listed))
+        labels += [label] * FRAMES
+        identities += [subjects[subject]] * FRAMES
+        sequences += [number] * FRAMES
+    return mmi_catalog(root, files, labels, identities, sequences, skipped)
+
+
+# --- SFEW -------------------------------------------------------------------------------------------------------------
+
+SFEW_SPLITS = {"Train": "train", "Val": "test"}  # the test labels were never released: Val stands in
+SFEW_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+SFEW_IDENTITIES = "identities.csv"
+
+
+def read_sfew(root: Path) -> Catalog:
+    """SFEW 2.0 (Dhall et al., 2011): Train/ and Val/ with a folder an emotion.
+
+    The set has no identities. Where the root holds identities.csv (columns file, such as Train/Angry/x.png, and
+    identity, any text), every image must be in it; the (N+M) loss needs it, or face clusters written as such a table.
+
+    Raises:
+        DataError: a missing, unknown or empty folder, or an identity table that does not name each image once.
+    """
+    root = Path(root)
+    require_folder(root, "Train/ and Val/")
+    require_parts(root, tuple(SFEW_SPLITS))
+    skipped: Counter[str] = Counter()
+    files, labels, splits = [], [], []
+    for part, split in SFEW_SPLITS.items():
+        folders = {folder.name: folder for folder in subfolders(root / part, skipped)}
+        for name in sorted(set(folders) ^ set(SFEW_EMOTIONS)):
+            problem = "is no emotion's folder" if name in folders else "emotion folder not found"
+            raise bad(root / part / name, problem, f"expected {', '.join(SFEW_EMOTIONS)}")
+        for name, folder in folders.items():
+            images = find_images(folder, skipped)
+            if not images:
+                raise bad(folder, "emotion folder without images", "restore the release")
+            files += images.values()
+            labels += [class_of(name, folder)] * len(images)
+            splits += [split] * len(images)
+    identities = sfew_identities(root, files) if (root / SFEW_IDENTITIES).exists() else None
+    return make_catalog("sfew", root, labels, splits, skipped, files=tuple(files), identities=identities)
+
+
+def sfew_identities(root: Path, files: Sequence[Path]) -> list[int]:
+    """[N] who is seen, from identities.csv."""
+    listed = root / SFEW_IDENTITIES
+    rows = list(read_table(listed, ("file", "identity")))
+    names = [str(relative_path(row["file"], listed, line)).lower() for line, row in rows]
+    refuse_duplicates(names, listed, [line for line, _ in rows])
+    wanted = [str(PurePosixPath(file.relative_to(root))).lower() for file in files]
+    for name, (line, row) in zip(names, rows, strict=True):
+        if name not in set(wanted):
+            raise bad(listed, f"{row['file']} is no image of the set", "correct the row", line)
+        if not row["identity"].strip():
+            raise bad(listed, f"no identity for {row['file']}", "fill it in", line)
+    known = {name: row["identity"].strip() for name, (_, row) in zip(names, rows, strict=True)}
+    absent = [name for name in wanted if name not in known]
+    if absent:
+        raise bad(listed, f"{len(absent)} images without a row, the first: {absent[0]}", "add them")
+    codes = coded(list(known.values()))
+    return [codes[known[name]] for name in wanted]
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def require_parts(root: Path, names: Sequence[str]) -> None:
+    """Raise where `root` lacks one of these folders."""
+    missing = [name for name in names if not (root / name).is_dir()]
+    if missing:
+        layout = " and ".join(f"{name}/" for name in names)
+        mend = suggest(root, lambda folder: all((folder / name).is_dir() for name in names), layout)
+        raise bad(root / missing[0], "folder not found", mend)
+
+
+def in_order(frames: Sequence[Path], place: Path) -> list[Path]:
+    """Frames by the numbers in their names, so that frame 10 follows frame 9; at least three."""
+    if len(frames) < FRAMES:
+        raise bad(place, f"{len(frames)} frames in a labeled sequence, needs {FRAMES}", "restore or extract the frames")
+    return sorted(frames, key=lambda path: ([int(digits) for digits in re.findall(r"\d+", path.stem)], path.name))
+
+
+def middle(frames: Sequence[Path]) -> list[Path]:
+    start = (len(frames) - FRAMES) // 2
+    return list(frames[start : start + FRAMES])
+
+
+def numbered(folder: Path, pattern: str, example: str) -> int:
+    """The number in a folder's name."""
+    match = re.fullmatch(pattern, folder.name, flags=re.IGNORECASE)
+    if not match:
+        raise bad(folder, "is no subject's folder", f"expected names such as {example}")
+    return int(match[1])
+
+
+def coded(names: Sequence[str]) -> dict[str, int]:
+    """A number for each different name, in the order of the names."""
+    return {name: number for number, name in enumerate(sorted(set(names)))}

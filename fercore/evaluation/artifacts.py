@@ -1,0 +1,96 @@
+"""What a finished training keeps: test metrics, and the arrays that figures need."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fercore.config import RunConfig
+from fercore.data import Splits
+from fercore.evaluation.evaluate import evaluate_together
+from fercore.evaluation.metrics import confusion_matrix, recalls, summarize, vote
+from fercore.parallel.distributed import is_first
+
+KEPT_DIMENSIONS = 24  # of the test embeddings in a result
+SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
+FLOAT16_MAX = 6e4
+
+
+def test_once(
+    model: nn.Module, best: dict[str, Tensor], data: Splits, config: RunConfig, folder: Path
+) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """Test metrics of the last epoch's weights and of the best-on-validation ones, and the last one's arrays for figures."""
+    test = {}
+    last = cpu_copy(model)
+    for name, weights in (("best", best), ("last", last)):
+        if is_first():
+            save_file(weights, folder / f"{name}.safetensors")
+        model.load_state_dict(weights)
+        embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
+        predictions = logits.argmax(dim=1)
+        confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
+        test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
+        if data.test.sequences is not None:
+            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
+            test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
+    arrays = {"test_embeddings": compact(principal(embeddings))}
+    arrays["test_labels"] = class_numbers(data.test.labels)
+    arrays["test_predictions"] = class_numbers(predictions)
+    return test, arrays
+
+
+def principal(embeddings: Tensor) -> Tensor:
+    """[N, D] embeddings; of a large D the first KEPT_DIMENSIONS principal coordinates, [N, KEPT_DIMENSIONS].
+
+    A shipped run must stay small. Distances within these are nearly those of all: K classes lie along about K directions.
+    """
+    if embeddings.shape[1] <= KEPT_DIMENSIONS:
+        return embeddings
+    centered = (embeddings - embeddings.mean(dim=0)).double().cpu()
+    directions = torch.linalg.eigh(centered.T @ centered).eigenvectors.flip(1)
+    return centered @ directions[:, :KEPT_DIMENSIONS]
+
+
+def class_numbers(labels: Tensor) -> np.ndarray:
+    """The smallest integers that hold them: SimFER has hundreds of identities."""
+    return labels.cpu().numpy().astype(np.uint8 if labels.max() < 256 else np.uint16)
+
+
+def snapshot_positions(labels: Tensor) -> Tensor:
+    """Positions of the first SNAPSHOT_PER_CLASS training images of each class."""
+    return torch.cat([(labels == k).nonzero()[:SNAPSHOT_PER_CLASS, 0] for k in labels.unique()])
+
+
+def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:
+    """Where the snapshot images and the centers lie after an epoch; the plane is for digits, which are not cropped."""
+    embeddings, _ = evaluate_together(model, data.train.read(positions), data, None)
+    snapshot = {"embeddings": embeddings.cpu()}
+    if hasattr(objective, "centers"):
+        snapshot["centers"] = objective.centers.cpu().clone()
+    return snapshot
+
+
+def collect_snapshots(snapshots: list[dict[str, Tensor]], labels: Tensor) -> dict[str, np.ndarray]:
+    """snapshot_embeddings [epochs, S, D], snapshot_labels [S] and, where the method has centers, centers [epochs, K, D]."""
+    arrays = {
+        "snapshot_embeddings": compact(torch.stack([s["embeddings"] for s in snapshots])),
+        "snapshot_labels": labels.cpu().numpy().astype(np.uint8),
+    }
+    if "centers" in snapshots[0]:
+        arrays["centers"] = torch.stack([s["centers"] for s in snapshots]).numpy()
+    return arrays
+
+
+def compact(values: Tensor) -> np.ndarray:
+    """float16 where the values fit, float32 otherwise: a figure needs three digits."""
+    values = values.cpu()
+    return (values.half() if values.abs().max() < FLOAT16_MAX else values.float()).numpy()
+
+
+def cpu_copy(model: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
+    }

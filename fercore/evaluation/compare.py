@@ -1,0 +1,92 @@
+"""Runs against runs: percentages by trial, means with intervals, paired differences."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from fercore.config import RunConfig
+from fercore.evaluation.metrics import recalls, summarize
+from fercore.evaluation.stats import Estimate, estimate, paired_difference
+from fercore.runs.find import find_result
+from fercore.runs.result import RunResult
+
+Trial = int | tuple[int, int]
+
+
+def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy") -> dict[str, str]:
+    """One row of a table: ours, its interval, the paired difference from `baseline`, the status."""
+    runs, others = finished(configs), finished(baseline)
+    converged = [run for run in runs if not run.diverged]
+    values = percent(converged, metric)
+    ours = estimate(list(values.values()))
+    same = configs == baseline
+    difference = paired_difference(values, percent([run for run in others if not run.diverged], metric))
+    return {
+        "here": f"{ours:.2f}" if values else "-",
+        "95 % interval": interval(ours),
+        "minus softmax": "-"
+        if same or not difference.n
+        else f"{difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]",
+        "status": status(configs, runs) if values or not converged else "no such class here",
+    }
+
+
+def finished(configs: Iterable[RunConfig]) -> list[RunResult]:
+    """The stored runs among `configs`."""
+    return [result for config in configs if (result := find_result(config))]
+
+
+def percent(runs: list[RunResult], metric: str) -> dict[Trial, float]:
+    """{seed: 100 * metric}, or by (seed, fold) where the set is tested in folds; without runs on data that cannot tell it."""
+    values = {trial(run.config): 100 * measure(run, metric) for run in runs}
+    return {key: value for key, value in values.items() if not math.isnan(value)}
+
+
+def trial(config: RunConfig) -> Trial:
+    """What two methods' runs must share to be a pair: the seed and, where there are folds, the test fold."""
+    return config.seed if config.fold is None else (config.seed, config.fold)
+
+
+def measure(run: RunResult, metric: str) -> float:
+    """A number of the test set after the last epoch, named as paper.csv's columns are; of whole sequences, where it has them.
+
+    "accuracy", "balanced accuracy", "minority recall" (the mean over the classes with few training images), "recall Fear", or
+    "Fear as Anger": the share of the fearful images that were called angry. NaN where the set has no such class.
+    """
+    last = run.test["last"]
+    if metric == "accuracy":
+        return last.get("sequence_accuracy", run.accuracy)
+    confusion = np.array(last.get("sequence_confusion", last["confusion"]))
+    if metric.replace("_", " ") == "balanced accuracy":
+        return summarize(confusion)["balanced_accuracy"] if "sequence_confusion" in last else run.balanced_accuracy
+    if metric == "minority recall":
+        minority = run.provenance["minority"]
+        return float(recalls(confusion)[minority].mean()) if minority else math.nan
+    names = run.provenance["class_names"]
+    true, _, predicted = metric.removeprefix("recall ").partition(" as ")
+    if not {true, predicted or true} <= set(names):
+        return math.nan
+    row = confusion[names.index(true)]
+    return float(row[names.index(predicted or true)] / row.sum()) if row.sum() else math.nan
+
+
+def interval(value: Estimate) -> str:
+    """The interval of a percentage; with few seeds the t-interval can reach beyond what a percentage can be."""
+    return f"{max(value.low, 0):.2f} to {min(value.high, 100):.2f}" if value.n > 1 else "-"
+
+
+def signed(difference: Estimate) -> str:
+    """A difference with its sign, and its interval where there is one."""
+    bounds = f" [{difference.low:+.2f}, {difference.high:+.2f}]" if difference.n > 1 else ""
+    return f"{difference.mean:+.2f}{bounds}"
+
+
+def status(configs: list[RunConfig], runs: list[RunResult]) -> str:
+    """How many of the wanted runs there are, and how many of them diverged."""
+    if not runs:
+        return "not run"
+    diverged = sum(run.diverged for run in runs)
+    told = [f"{len(runs) - diverged} finished"] * (diverged < len(runs)) + [f"{diverged} diverged"] * (diverged > 0)
+    left = len(configs) - len(runs)
+    return ", ".join(told + [f"{left} not run"] * (left > 0))

@@ -1,0 +1,1 @@
+"""The papers' apparatus: what they print, which runs stand beside it, what follows."""

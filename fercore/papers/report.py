@@ -1,0 +1,141 @@
+"""Published number beside ours: one row each, with where it was measured, its interval, and its status."""
+
+import pandas as pd
+
+from fercore.config import RunConfig
+from fercore.data import parse_name
+from fercore.evaluation.compare import compare
+from fercore.papers.experiments import PAPER_TABLES, Experiment
+from fercore.papers.full_scale import FULL_SCALE, full_scale
+from fercore.papers.published import DATA_NAMES, LAYERS, published
+from fercore.profiles import check_profile
+
+NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
+
+
+def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
+    """Every published number beside what finished runs of `profile` say; nothing is trained.
+
+    A published row that can be read in two ways, or that ran on two data sets, has a line for each: the row's name, a
+    comma, the reading. Profile paper has, besides what stands in, the runs on the papers' own data (fercore.full_scale).
+
+    Columns: item, data (the paper's), row, measure, paper (%), here on (what ran here, marked where it stands in for the
+    paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
+    seeds or folds; see `baseline_of`), status ("finished", "diverged", "not run", "quoted", "layer size", with the number of
+    runs).
+    """
+    lines = published(item)
+    experiments = experiments_of(profile, lines)
+    return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])])
+
+
+def full_scale_report(item: str | None = None) -> pd.DataFrame:
+    """The papers' own numbers on licensed data beside what ran on these data here, at profile paper.
+
+    Columns: as `report`, without what stands in; a row in two readings has a line for each.
+    """
+    lines = [line for line in published(item) if line["of"] == "own" and line["item"] in FULL_SCALE]
+    return pd.DataFrame([row for line in lines for row in rows_of(line, full_scale(line["item"]))])
+
+
+def full_scale_summary() -> pd.DataFrame:
+    """One line a table on licensed data: how many of its own numbers have a finished run on these data.
+
+    Columns: table, data, its own, here.
+    """
+    rows = []
+    for item, part in full_scale_report().groupby("item", sort=False):
+        numbers = part.assign(row=part["row"].str.split(",").str[0])
+        finished_ones = numbers[numbers["status"].str.contains("finished")]
+        own, here = (len(some[["row", "measure", "data"]].drop_duplicates()) for some in (numbers, finished_ones))
+        name = f"{published(item)[0]['paper']}, {item}"
+        rows.append({"table": name, "data": ", ".join(part["data"].unique()), "its own": own, "here": here or "not run"})
+    return pd.DataFrame(rows)
+
+
+def table_report(item: str, profile: str = "laptop") -> pd.DataFrame:
+    """What ran of one table, compactly, against its softmax row.
+
+    Columns: item, row, paper, here, 95 % interval, minus softmax, status.
+    """
+    table = report(profile, item)
+    table = table[table["here on"] != "-"].rename(columns={"minus baseline": "minus softmax"})
+    return table[["item", "row", "paper", "here", "95 % interval", "minus softmax", "status"]].reset_index(drop=True)
+
+
+def summary(profile: str = "laptop") -> pd.DataFrame:
+    """One line a table: how many of its numbers are the paper's own, on what they were measured, and what ran here."""
+    table = report(profile)
+    rows = []
+    for item, part in table.groupby("item", sort=False):
+        lines = published(item)
+        own = sum(line["of"] == "own" for line in lines)
+        here = [name for name in part.loc[part["status"] != "not run", "here on"].unique() if name != "-"]
+        finished_rows = part.loc[part["status"].str.contains("finished"), ["row", "measure", "data"]]
+        ran = len({(row.split(",")[0], *rest) for row, *rest in finished_rows.itertuples(index=False)})
+        rows.append(
+            {
+                "table": f"{lines[0]['paper']}, {item}",
+                "measured on": ", ".join(part["data"].unique()),
+                "numbers": str(len(lines)),
+                "its own": str(own),
+                "of these here": "held by tests" if item == LAYERS else str(ran),
+                "here on": ", ".join(here) or "-",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# --- one row ------------------------------------------------------------------------------------------------------------
+
+
+def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[Experiment]]:
+    """{item: its runs}, one experiment each for what stands in and for the paper's own data; none where there are no runs."""
+    check_profile(profile)
+    found = {}
+    for item in {line["item"] for line in lines}:
+        found[item] = [PAPER_TABLES[item](profile)] if item in PAPER_TABLES else []
+        found[item] += full_scale(item) if profile == "paper" and item in FULL_SCALE else []
+    return found
+
+
+def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[str, str]]:
+    """The report's lines for one published number."""
+    told = {
+        "item": line["item"],
+        "data": line["data"],
+        "row": line["row"],
+        "measure": line["column"],
+        "paper": line["value"] if line["item"] == LAYERS else f"{float(line['value']):.2f}",
+    }
+    found = [(rows, label) for rows in experiments for label in rows if speaks_of(line, label, rows[label][0])]
+    if not found:
+        status = "quoted" if line["of"] == "quoted" else "layer size" if line["item"] == LAYERS else "not run"
+        return [told | NOTHING | {"status": status}]
+    rows = []
+    for experiment, label in found:
+        ours = compare(experiment[label], baseline=experiment[baseline_of(experiment, label)], metric=line["column"])
+        ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
+        rows.append(told | {"row": label, "here on": measured_on(experiment[label][0], line["data"])} | ours)
+    return rows
+
+
+def speaks_of(line: dict[str, str], label: str, config: RunConfig) -> bool:
+    """Whether a row of runs belongs to a published number: its own row, on its own data or on what stands in for them."""
+    name = parse_name(config.data)[0]
+    fits = name == "simfer" or DATA_NAMES[name] == line["data"]
+    return line["of"] == "own" and label.split(",")[0] == line["row"] and fits
+
+
+def baseline_of(experiment: Experiment, label: str) -> str:
+    """The row that `label` is compared with: softmax with the same pre-training, "softmax [...]", else the first row."""
+    _, bracket, pretraining = label.split(",")[0].partition(" [")
+    same = f"softmax{bracket}{pretraining}"
+    return same if same in experiment else next(iter(experiment))
+
+
+def measured_on(config: RunConfig, paper_data: str) -> str:
+    """The data of a run as a reader knows it, marked "stand-in" where the paper measured on other data."""
+    name = DATA_NAMES[parse_name(config.data)[0]]
+    preset = f" {config.preset}" if config.preset else ""
+    return name + preset + ("" if name == paper_data else " (stand-in)")

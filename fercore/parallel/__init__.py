@@ -1,0 +1,1 @@
+"""Several processes: under torchrun for one training, one a core or under SLURM for many."""

@@ -1,0 +1,53 @@
+"""The device and the precision of a training."""
+
+import random
+
+import numpy as np
+import torch
+
+from fercore.errors import ConfigError
+from fercore.parallel.torchrun import launched, local_rank
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The network in bfloat16 or float32; losses are computed in float32 all the same."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; of "auto" bf16 where the device computes it itself: emulated, it is slower than float32."""
+    check_precision(name)
+    if name != "auto":
+        return name
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    native = device.type == "cuda" or known.get("avx512_bf16") or known.get("amx_bf16")
+    return "bf16" if native else "fp32"
+
+
+def check_precision(name: str) -> None:
+    """Raise ConfigError unless `name` is one of PRECISIONS."""
+    if name not in PRECISIONS:
+        raise ConfigError(f"unknown precision {name!r}; known: {', '.join(PRECISIONS)}")
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device called `name`; ConfigError where the machine has none such."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and launched() > 1:
+        name = f"cuda:{local_rank()}"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} cannot be used here ({reason}); use cpu, cuda or auto") from None
+    return device
