@@ -68,7 +68,8 @@ def load_faces(
     mean, std = mean_and_spread(splits[0].images)
     counts = np.bincount(labels[parts[0]], minlength=len(names))
     minority = tuple(np.flatnonzero(counts < MINORITY_SHARE * counts.mean()).tolist())
-    return Splits(name, *splits, names, minority, mean, std, fingerprint(*splits))
+    copies = find_copies(splits[2].images, splits[0].images)
+    return Splits(name, *splits, names, minority, mean, std, fingerprint(*splits), copies)
 
 
 def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:
@@ -114,6 +115,12 @@ def take(store: np.memmap, labels: np.ndarray, catalog: Catalog, positions: np.n
     """The images at these positions, which stay in the store."""
     more = [None if part is None else torch.from_numpy(part[positions]) for part in (catalog.identities, catalog.sequences)]
     return Images(StoredImages(store, positions), torch.from_numpy(labels[positions].astype(np.int64)), *more)
+
+
+def find_copies(images: StoredImages, of: StoredImages) -> np.ndarray:
+    """[N] bool: which images are, pixel for pixel, among those others."""
+    known = {digest.tobytes() for digest in of.digests()}
+    return np.array([digest.tobytes() in known for digest in images.digests()], dtype=bool)
 
 
 def mean_and_spread(images: StoredImages) -> tuple[tuple[float, ...], tuple[float, ...]]:

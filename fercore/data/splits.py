@@ -81,6 +81,7 @@ class Splits:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str = field(default="")  # of every image and label that a run can see
+    copies: np.ndarray | None = None  # [N] bool: the test images that are training images too, pixel for pixel; None: unknown
 
     @property
     def num_classes(self) -> int:

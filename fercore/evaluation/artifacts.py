@@ -39,6 +39,8 @@ def test_once(
     arrays = {"test_embeddings": compact(principal(embeddings))}
     arrays["test_labels"] = class_numbers(data.test.labels)
     arrays["test_predictions"] = class_numbers(predictions)
+    if data.copies is not None and data.copies.any():
+        arrays["test_duplicates"] = data.copies
     return test, arrays
 
 

@@ -107,6 +107,17 @@ def array(place: str, value: object) -> Damage:
     return lambda root: np.save(root / place, value, allow_pickle=True)
 
 
+def arrays(place: str, **changed: object) -> Damage:
+    """Replace arrays of an npz file; None takes one away."""
+
+    def damage(root: Path) -> None:
+        with np.load(root / place) as found:
+            kept = {**found, **changed}
+        np.savez(root / place, **{name: value for name, value in kept.items() if value is not None})
+
+    return damage
+
+
 def both(*damages: Damage) -> Damage:
     def damage(root: Path) -> None:
         for one in damages:
@@ -286,6 +297,18 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
         ("line 3", "whole numbers"),
     ),
     "fer2013: truncated": ("fer2013", halve("fer2013.csv"), ("fer2013.csv, line 1",)),
+    "fer2013 npz: truncated": ("fer2013-npz", halve("fer2013.npz"), ("fer2013.npz", "not such an npz")),
+    "fer2013 npz: empty": ("fer2013-npz", content("fer2013.npz", ""), ("fer2013.npz", "not such an npz")),
+    "fer2013 npz: no array": ("fer2013-npz", arrays("fer2013.npz", usage=None), ("not such an npz", "usage")),
+    "fer2013 npz: emotion 7": ("fer2013-npz", arrays("fer2013.npz", emotion=np.full(28, 7, "u1")), ("emotion of 7", "0..6")),
+    "fer2013 npz: an image short": (
+        "fer2013-npz",
+        arrays("fer2013.npz", pixels=np.zeros((27, 48, 48), "u1")),
+        ("[N, 48, 48]", "(27, 48, 48)"),
+    ),
+    "fer2013 npz: floats": ("fer2013-npz", arrays("fer2013.npz", emotion=np.zeros(28)), ("uint8",)),
+    "fer2013 npz: one number": ("fer2013-npz", arrays("fer2013.npz", emotion=np.uint8(0)), ("uint8",)),
+    "fer2013 npz: objects": ("fer2013-npz", arrays("fer2013.npz", usage=np.array([None] * 28)), ("not such an npz",)),
     # CK+
     "ck+: no images": ("ckplus", remove("cohn-kanade-images"), ("cohn-kanade-images", "folder not found")),
     "ck+: no labels": ("ckplus", remove("Emotion"), ("Emotion", "folder not found")),

@@ -57,7 +57,7 @@ def test_a_catalog_is_consistent(tmp_path, layout):
     assert (again.labels == catalog.labels).all()
 
 
-@pytest.mark.parametrize("layout", [layout for layout in TREES if layout != "fer2013"])
+@pytest.mark.parametrize("layout", [layout for layout in TREES if not layout.startswith("fer2013")])
 def test_upper_case_extensions_are_read(tmp_path, layout):
     name, build = TREES[layout]
     build(tmp_path)
@@ -215,6 +215,16 @@ def test_fer2013_pixels_and_classes(tmp_path):
     assert catalog.pixels.dtype == np.uint8
     expected = np.asarray(trees.draw(3).convert("L").resize((48, 48)))
     assert (catalog.pixels[3] == expected).all()
+
+
+def test_fer2013_as_arrays_is_the_csv(tmp_path):
+    trees.fer2013(tmp_path)
+    table = read_fer2013(tmp_path)
+    trees.fer2013_npz(tmp_path / "npz")
+    arrays = read_fer2013(tmp_path / "npz")
+    assert arrays.labels.tolist() == table.labels.tolist()
+    assert arrays.splits.tolist() == table.splits.tolist()
+    assert (arrays.pixels == table.pixels).all()
 
 
 # --- CK+, MMI, SFEW ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ The main layout of each set is fercore's own (`fercore.data.layouts`); the other
 builder takes the folder to make and `image`, a function from a running number and a class to a PIL image.
 """
 
+import csv
 import json
 from collections.abc import Callable
 from functools import cache, partial
@@ -98,7 +99,7 @@ def write_truth(root: Path, entries: list[tuple[str, int]], more: list[tuple]) -
     write(root / "manifest.json", json.dumps({"complete": True}))
 
 
-# --- AffectNet, MMI and SFEW ------------------------------------------------------------------------------------------
+# --- AffectNet, FER2013, MMI and SFEW ---------------------------------------------------------------------------------
 
 
 def affectnet_npy(root: Path, image: ImageMaker = draw) -> None:
@@ -109,6 +110,20 @@ def affectnet_npy(root: Path, image: ImageMaker = draw) -> None:
             annotations = {"exp": str(expression), "val": "0.1", "aro": "-0.2", "lnd": np.zeros(136)}
             for kind, value in annotations.items():
                 np.save(root / part / "annotations" / f"{i}_{kind}.npy", value)
+
+
+def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
+    fer2013(root, image)
+    with open(root / "fer2013.csv") as file:
+        rows = list(csv.DictReader(file))
+    (root / "fer2013.csv").unlink()
+    usages = ("Training", "PublicTest", "PrivateTest")
+    arrays = {
+        "pixels": [np.array(row["pixels"].split(), dtype=np.uint8).reshape(48, 48) for row in rows],
+        "emotion": [int(row["emotion"]) for row in rows],
+        "usage": [usages.index(row["Usage"]) for row in rows],
+    }
+    np.savez_compressed(root / "fer2013.npz", **{name: np.array(values, dtype=np.uint8) for name, values in arrays.items()})
 
 
 def mmi_table(root: Path, image: ImageMaker = draw) -> None:
@@ -136,6 +151,7 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "affectnet": ("affectnet", affectnet),
     "affectnet-npy": ("affectnet", affectnet_npy),
     "fer2013": ("fer2013", fer2013),
+    "fer2013-npz": ("fer2013", fer2013_npz),
     "ckplus": ("ckplus", ckplus),
     "mmi": ("mmi", mmi),
     "mmi-table": ("mmi", mmi_table),
