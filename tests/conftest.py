@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fercore import runs
 from fercore.config import RunConfig
 from fercore.data import Images, load_data
 from fercore.data.wmnist import fetch_mnist
 from fercore.paths import ROOT, data_dir
+from fercore.runs import shipped
 
 TINY = {"data_fraction": 0.01, "width": 0.0625, "epochs": 1}
 
@@ -28,10 +28,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("FERCORE_PROGRESS", "0")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    runs.shipped_index.cache_clear()
+    monkeypatch.setattr(shipped, "RESULTS", tmp_path / "results")
+    forget_indexes()
     yield tmp_path / "runs" / "store"
-    runs.shipped_index.cache_clear()
+    forget_indexes()
+
+
+def forget_indexes() -> None:
+    shipped.shipped_index.cache_clear()
+    shipped.shipped_analyses.cache_clear()
 
 
 @pytest.fixture
@@ -84,11 +89,3 @@ def run_cli(monkeypatch: pytest.MonkeyPatch):
         return subprocess.run(command, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300)
 
     return run
-
-
-def one_line(message: object) -> str:
-    """`message` as text, having checked that it is one line."""
-    text = str(message)
-    assert text
-    assert "\n" not in text
-    return text

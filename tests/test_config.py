@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from conftest import one_line
 
 from fercore.cli import parser
 from fercore.cli.options import make_config
@@ -13,6 +12,7 @@ from fercore.data import DATASETS
 from fercore.errors import ConfigError
 from fercore.methods.table import METHODS
 from fercore.profiles import PROFILES
+from tests.messages import one_line
 
 
 def test_the_same_config_has_the_same_id():

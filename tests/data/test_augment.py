@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
 from PIL import Image
 
 from fercore.data.augment import (
@@ -22,6 +21,7 @@ from fercore.data.augment import (
     resize,
 )
 from fercore.errors import ConfigError
+from tests.messages import one_line
 
 
 def seeded(seed: int = 0) -> torch.Generator:

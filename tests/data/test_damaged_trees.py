@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
-from conftest import one_line
-from trees import TREES
 
 from fercore.course import rehearsal as layouts
 from fercore.data.readers import files as reading
 from fercore.data.readers.table import READERS
 from fercore.data.releases import check_dataset
 from fercore.errors import DataError
+from tests.data import trees
+from tests.data.trees import TREES
+from tests.messages import one_line
 
 Damage = Callable[[Path], None]
 

@@ -4,9 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-import trees
 from PIL import Image
-from trees import TREES
 
 from fercore.course import rehearsal as layouts
 from fercore.data import releases as check
@@ -20,6 +18,8 @@ from fercore.data.readers.table import READERS
 from fercore.data.releases import EXPECTED, check_dataset
 from fercore.data.splits import subject_folds
 from fercore.errors import ConfigError
+from tests.data import trees
+from tests.data.trees import TREES
 
 SURPRISE, FEAR, DISGUST, HAPPINESS, SADNESS, ANGER, NEUTRAL, CONTEMPT = range(8)
 

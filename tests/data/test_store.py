@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
 from PIL import Image
 
 from fercore.data import store as module
@@ -21,6 +20,7 @@ from fercore.data.readers.catalog import Catalog
 from fercore.data.splits import Images
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError
+from tests.messages import one_line
 
 COUNT, SIDE = 150, 12  # more than two blocks, and the last one is not full
 

@@ -1,7 +1,7 @@
 """Small data sets in the exact layouts of the releases, with SimFER faces in place of the licensed ones.
 
-The main layout of each set is fercore's own (`fercore.data.layouts`); the other ones that a set is found in stand here. Every
-builder takes the folder to make and `image`, a function from a running number and a class to a PIL image.
+The main layout of each set is fercore's own (`fercore.course.rehearsal`); the other ones that a set is found in stand here.
+Every builder takes the folder to make and `image`, a function from a running number and a class to a PIL image.
 """
 
 import csv

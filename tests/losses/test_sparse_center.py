@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import batches, close, finite_gradients, largest, random_batch, random_like, searched
 from torch import Tensor
 
 from fercore.checks import nan_passes
 from fercore.losses import ClassCenters, center_loss, sparse_center_loss
+from tests.oracles import batches, close, finite_gradients, largest, random_batch, random_like, searched
 
 
 def slow(x: Tensor, y: Tensor, c: Tensor, a: Tensor) -> float:

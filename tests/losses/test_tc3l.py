@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import batches, close, finite_gradients, random_batch, random_like, searched, sigmoid
 from torch import Tensor
 
 from fercore.checks import nan_passes
 from fercore.losses import amtc3l_loss, tc3l_loss
+from tests.oracles import batches, close, finite_gradients, random_batch, random_like, searched, sigmoid
 
 
 def slow_distances(x: Tensor, y: Tensor, c: Tensor, n: Tensor) -> list[list[tuple[float, float]]]:

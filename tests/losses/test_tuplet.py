@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import close, finite_gradients, largest, matrices, searched, squared
 from torch import Tensor
 
 from fercore.checks import nan_passes
 from fercore.losses import LearnedReference, n_plus_m_tuplet_loss, n_plus_one_tuplet_loss
 from fercore.mining import mine_positives
+from tests.oracles import close, finite_gradients, largest, matrices, searched, squared
 
 
 def slow_n_plus_one(query: Tensor, positive: Tensor, negatives: Tensor, tau: float) -> float:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import one_line
 from safetensors.torch import save_file
 
 from fercore.errors import DataError
 from fercore.models import FERNet
 from fercore.models.weights import WeightsReport, load_weights
+from tests.messages import one_line
 
 HEAD = {"fc.weight": torch.zeros(5, 64), "fc.bias": torch.zeros(5)}
 

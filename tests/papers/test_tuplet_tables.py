@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
-from test_faces_training import TINY, make_tree
 from torch.nn.functional import normalize
 
 from fercore.config import RunConfig
@@ -19,6 +17,8 @@ from fercore.papers.experiments import PAPER_TABLES, tuplet_tables
 from fercore.papers.probes import read_identity
 from fercore.profiles import PROFILES
 from fercore.trained import load_trained
+from tests.faces import TINY, make_tree
+from tests.messages import one_line
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_every_table_of_the_paper_has_its_runs_among_them():
 def new_people(tmp_path, monkeypatch):
     """In place of SimFER's preset `people`: five people with seven expressions, three frames each."""
     root = make_tree(tmp_path / "people", train=15, test=0, people=5, frames=3)
-    monkeypatch.setattr("fercore.examinations.make_simfer", {"people": root}.get)
+    monkeypatch.setattr("fercore.papers.analyses.make_simfer", {"people": root}.get)
     return read_simfer(root)
 
 

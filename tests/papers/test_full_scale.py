@@ -6,9 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
 from PIL import Image
-from test_report import pretend
 from torch import nn
 
 import fercore.papers.report
@@ -34,6 +32,8 @@ from simfer.expression import sample_expression
 from simfer.identity import sample_identity
 from simfer.render import render
 from simfer.wild import sample_scene
+from tests.messages import one_line
+from tests.papers.test_report import pretend
 
 SMALL = {"image_size": 32, "crop": 28, "width": 1 / 16, "epochs": 1, "batch_size": 24, "pretrained": "none"} | {
     "val_fraction": 0.25
@@ -381,7 +381,7 @@ def test_a_tree_is_readable_and_never_taken_for_the_release(trees):
 @pytest.mark.usefixtures("trees")
 def test_a_row_of_every_table_trains_and_is_reported(table, data, label, monkeypatch):
     """The published recipe from the reader to the report's row; the network, the images and the epochs alone are small."""
-    monkeypatch.setattr(fercore.report, "full_scale", small)
+    monkeypatch.setattr(fercore.papers.report, "full_scale", small)
     experiment = next(rows for rows in small(table) if label in rows and data == named(rows[label][0]))
     result = train(experiment[label][0], device="cpu")
     assert result.status == "finished"

@@ -6,10 +6,6 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import one_line
-from oracles import squared
-from test_faces_training import TINY as TINY_FACES
-from test_faces_training import make_tree
 
 import fercore.train as loop
 from fercore import losses
@@ -24,6 +20,10 @@ from fercore.runs.local import local_folder
 from fercore.samplers import mm_nss, ms_nss, ns_nss
 from fercore.train import train
 from fercore.tuples import TupleBatch, epoch_tuples, stand_in_identities
+from tests.faces import TINY as TINY_FACES
+from tests.faces import make_tree
+from tests.messages import one_line
+from tests.oracles import squared
 
 ATTENTIVE = [name for name in METHODS if "dacl" in name or name.startswith("amtc3l")]
 TUPLETS = [name for name in METHODS if name.startswith("nplus")]

@@ -4,14 +4,14 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from conftest import one_line
 
-from fercore import runs
 from fercore.errors import FercoreError
 from fercore.methods.table import METHODS
 from fercore.papers import tuning
 from fercore.papers.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
 from fercore.paths import RESULTS
+from fercore.runs import shipped
+from tests.messages import one_line
 
 
 def finished(*balanced: float) -> SimpleNamespace:
@@ -68,7 +68,7 @@ def test_missing_trials_are_named(monkeypatch):
 @pytest.mark.skipif(not tuning.TUNED.exists(), reason="no choices are kept yet")
 def test_what_is_kept_is_what_the_shipped_trials_say(monkeypatch):
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
-    monkeypatch.setattr(runs, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
-    runs.shipped_index.cache_clear()
+    monkeypatch.setattr(shipped, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
+    shipped.shipped_index.cache_clear()
     for profile, kept in json.loads(tuning.TUNED.read_text()).items():
         assert kept == choose(profile)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import batches, close, finite_gradients, largest, random_batch, searched, sigmoid, squared
 from pytorch_metric_learning.losses import ContrastiveLoss, TripletMarginLoss
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from fercore.losses import (
     triplet_center_loss,
     triplet_loss,
 )
+from tests.oracles import batches, close, finite_gradients, largest, random_batch, searched, sigmoid, squared
 
 # --- slow loops -------------------------------------------------------------------------------------------------------
 

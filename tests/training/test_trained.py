@@ -1,4 +1,4 @@
-"""Predictions of digits; those of faces are in test_faces_training.py."""
+"""Predictions of digits; those of faces are in test_faces.py."""
 
 import json
 

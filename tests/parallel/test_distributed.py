@@ -223,7 +223,7 @@ def test_rows_are_gathered_and_gradients_come_home(tmp_path):
 
 
 def test_shares_are_disjoint_and_complete(monkeypatch):
-    monkeypatch.setattr("fercore.distributed.world_size", lambda: 3)
+    monkeypatch.setattr("fercore.parallel.distributed.world_size", lambda: 3)
     for total in range(1, 12):
         found = [bounds(total, process) for process in range(3)]
         assert found[0][0] == 0

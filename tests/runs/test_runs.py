@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import one_line
 from safetensors.numpy import load_file
 
 import fercore.train as loop
-from fercore import runs
 from fercore.errors import NotShipped, StoreError
+from fercore.runs import shipped as shipped_store
 from fercore.runs.find import find_result
 from fercore.runs.local import local_folder
-from fercore.runs.shipped import ship
+from fercore.runs.shipped import ship, shipped_folder, shipped_index, shipped_result
 from fercore.train import train
+from tests.messages import one_line
 
 pytestmark = pytest.mark.usefixtures("short_test")
 
@@ -75,13 +75,13 @@ print(result.to_json(), result.arrays["test_predictions"].sum())
 
 def test_fresh_trains_again_what_an_earlier_session_made(tiny, fits, monkeypatch):
     train(tiny())
-    monkeypatch.setattr(runs, "SESSION_START", "2999-01-01T00:00:00+00:00")
+    monkeypatch.setenv("FERCORE_SESSION_START", "2999-01-01T00:00:00+00:00")
     train(tiny(), fresh=True)
     assert len(fits) == 2
 
 
 def test_fresh_keeps_what_this_session_made(tiny, fits, monkeypatch):
-    monkeypatch.setattr(runs, "SESSION_START", "2000-01-01T00:00:00+00:00")
+    monkeypatch.setenv("FERCORE_SESSION_START", "2000-01-01T00:00:00+00:00")
     train(tiny(), fresh=True)
     train(tiny(), fresh=True)
     assert len(fits) == 1
@@ -259,23 +259,28 @@ def shipped(tiny, tmp_path, monkeypatch):
 def test_a_shipped_run_is_found_and_not_trained(shipped, fits):
     result = train(shipped)
     assert not fits
-    assert result.array_file.parent == runs.RESULTS
+    assert result.array_file.parent == shipped_folder(shipped)
     assert set(result.arrays) >= {"test_embeddings", "centers"}
 
 
+def contents() -> dict[str, bytes]:
+    """The shipped store, file by file."""
+    return {str(path): path.read_bytes() for path in shipped_store.RESULTS.rglob("*") if path.is_file()}
+
+
 def test_shipping_again_changes_nothing(shipped):
-    before = {path.name: path.read_bytes() for path in runs.RESULTS.iterdir()}
+    before = contents()
     assert ship([find_result(shipped)]) == 0
-    assert {path.name: path.read_bytes() for path in runs.RESULTS.iterdir()} == before
+    assert contents() == before
 
 
 def test_shipping_a_second_run_keeps_the_first(shipped, tiny):
     assert ship([train(tiny())]) == 1
-    assert set(runs.shipped_index()) == {shipped.id, tiny().id}
+    assert set(shipped_index()) == {shipped.id, tiny().id}
 
 
 def test_one_changed_digit_of_a_shipped_run_is_noticed(shipped):
-    path = runs.RESULTS / f"{shipped.id}.json"
+    path = shipped_folder(shipped) / "result.json"
     text = path.read_text()
     position = text.index('"accuracy": 0.') + len('"accuracy": 0.')
     path.write_text(f"{text[:position]}{(int(text[position]) + 1) % 10}{text[position + 1 :]}")
@@ -284,7 +289,7 @@ def test_one_changed_digit_of_a_shipped_run_is_noticed(shipped):
 
 
 def test_one_changed_byte_of_shipped_arrays_is_noticed(shipped):
-    path = runs.RESULTS / f"{shipped.id}.npz"
+    path = shipped_folder(shipped) / "arrays.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -293,7 +298,7 @@ def test_one_changed_byte_of_shipped_arrays_is_noticed(shipped):
 
 
 def test_a_missing_shipped_file_is_noticed(shipped):
-    (runs.RESULTS / f"{shipped.id}.npz").unlink()
+    (shipped_folder(shipped) / "arrays.npz").unlink()
     with pytest.raises(StoreError, match=r"is missing, but results/index\.csv lists it"):
         find_result(shipped)
 
@@ -315,6 +320,6 @@ def test_results_compare_by_what_they_say(tiny):
 def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
     configs = [tiny(seed=seed) for seed in (0, 1)]
     ship([train(config) for config in configs], drawn={configs[0].id})
-    kept, slim = (set(runs.shipped_result(config).arrays) for config in configs)
+    kept, slim = (set(shipped_result(config).arrays) for config in configs)
     assert kept - slim == {"test_embeddings"}
     assert "test_predictions" in slim

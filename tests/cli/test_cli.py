@@ -78,8 +78,8 @@ def test_bad_values_are_one_line(arguments, named, store):
 def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch):
     cell = nbformat.v4.new_code_cell('PROFILE: str = "laptop"  # quick | laptop | paper', metadata={"tags": ["parameters"]})
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "00_one.ipynb")
-    monkeypatch.setattr("fercore.course.NOTEBOOKS", tmp_path)
-    monkeypatch.setattr("fercore.course.execute", lambda *_: pytest.fail("executed"))
+    monkeypatch.setattr("fercore.course.notebooks.NOTEBOOKS", tmp_path)
+    monkeypatch.setattr("fercore.course.notebooks.execute", lambda *_: pytest.fail("executed"))
     with pytest.raises(SystemExit) as exit_:
         main(["course", "-p", "GAMA=3"])
     assert exit_.value.code == "error: 00_one.ipynb has no parameter 'GAMA'; it has: PROFILE"
@@ -189,7 +189,7 @@ def test_doctor_fails_where_a_file_is_damaged(raw_copy, capsys):
 
 @pytest.mark.parametrize(("ready", "code"), [(True, 0), (False, "not ready: memory")])
 def test_doctor_exits_by_its_answers(monkeypatch, capsys, ready, code):
-    monkeypatch.setattr("fercore.doctor.examine", lambda: [("Python", True, "3.11"), ("memory", ready, "2 GiB")])
+    monkeypatch.setattr("fercore.course.doctor.diagnose", lambda: [("Python", True, "3.11"), ("memory", ready, "2 GiB")])
     with pytest.raises(SystemExit) as exit_:
         main(["doctor"])
     assert exit_.value.code == code

@@ -6,30 +6,21 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import one_line
-from test_faces_training import TINY as TINY_FACES
-from test_faces_training import make_tree
 
-from fercore import runs
 from fercore.config import RunConfig
 from fercore.data.augment import center_crop, normalize
 from fercore.data.simfer import load_turned
 from fercore.errors import ConfigError, DataError, NotShipped, StoreError
-from fercore.papers import analyses as examinations
+from fercore.papers import analyses
 from fercore.papers.analyses import examine
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult
-from fercore.runs.shipped import ship
+from fercore.runs.shipped import ship, shipped_folder
 from fercore.train import train
 from fercore.trained import load_trained
-
-
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    runs.shipped_index.cache_clear(), runs.shipped_examinations.cache_clear()
-    yield tmp_path / "results"
-    runs.shipped_index.cache_clear(), runs.shipped_examinations.cache_clear()
+from tests.faces import TINY as TINY_FACES
+from tests.faces import make_tree
+from tests.messages import one_line
 
 
 def test_probabilities_are_those_of_the_last_epoch(tiny):
@@ -45,7 +36,7 @@ def test_an_answer_is_kept(tiny, monkeypatch):
     config = tiny(method="softmax")
     first = examine(config, "probabilities")  # trains the run, too
     assert (local_folder(config) / "result.json").exists()
-    monkeypatch.setitem(examinations.EXAMINATIONS, "probabilities", None)
+    monkeypatch.setitem(analyses.ANALYSES, "probabilities", None)
     assert (examine(config, "probabilities")["probabilities"] == first["probabilities"]).all()
     with pytest.raises(TypeError):
         examine(config, "probabilities", fresh=True)
@@ -64,19 +55,19 @@ def test_the_objective_comes_with_its_state(tiny):
     assert np.array_equal(again.objective.centers, trained.objective.centers)
 
 
-def test_a_shipped_answer_needs_no_weights_and_is_checked(tiny, shipped, monkeypatch):
+def test_a_shipped_answer_needs_no_weights_and_is_checked(tiny, monkeypatch):
     config = tiny(method="softmax")
     found = examine(config, "probabilities")
     assert ship([train(config)]) == 2
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     assert (examine(config, "probabilities")["labels"] == found["labels"]).all()
-    (shipped / f"{config.id}.probabilities.npz").write_bytes(b"changed")
-    with pytest.raises(StoreError, match=r"examinations\.csv") as caught:
+    (shipped_folder(config) / "probabilities.npz").write_bytes(b"changed")
+    with pytest.raises(StoreError, match=r"analyses\.csv") as caught:
         examine(config, "probabilities")
     assert one_line(caught.value)
 
 
-def test_what_is_not_shipped_is_not_asked(tiny, shipped, monkeypatch):
+def test_what_is_not_shipped_is_not_asked(tiny, monkeypatch):
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     with pytest.raises(NotShipped):
         examine(tiny(method="softmax"), "probabilities")
@@ -88,7 +79,7 @@ def test_wrong_questions_get_one_line(tiny, monkeypatch):
     assert one_line(caught.value)
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")
     assert isinstance(lost, RunResult)
-    monkeypatch.setattr(examinations, "find_result", lambda config: lost)
+    monkeypatch.setattr(analyses, "find_result", lambda config: lost)
     with pytest.raises(ConfigError, match="diverged"):
         examine(tiny(method="softmax"), "probabilities")
 
@@ -136,7 +127,7 @@ def test_attention_is_what_the_network_gives_these_images(faces):
 @pytest.mark.parametrize(("part", "rows"), [("mouth", range(41, 60)), ("eyes", range(13, 32))])
 def test_a_bar_hides_its_part_and_nothing_else(part, rows):
     images = torch.randint(0, 100, (2, 3, 64, 64), dtype=torch.uint8)
-    hidden = examinations.hide(images, part, 56, (1.0, 0.5, 0.8))
+    hidden = analyses.hide(images, part, 56, (1.0, 0.5, 0.8))
     bar = torch.zeros(64, dtype=torch.bool)
     bar[list(rows)] = True
     changed = (hidden != images).any(dim=1)

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import one_line
 
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, FercoreError
@@ -17,6 +16,7 @@ from fercore.papers.report import baseline_of, full_scale_summary, measured_on, 
 from fercore.profiles import PROFILES
 from fercore.runs.local import save_result
 from fercore.runs.result import RunResult
+from tests.messages import one_line
 
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
 CONFUSION = (8 * np.eye(7, dtype=int) + np.roll(2 * np.eye(7, dtype=int), 1, axis=1)).tolist()  # 2 of 10 called the next class
@@ -172,7 +172,7 @@ def test_measured_on_names_the_preset_and_says_stand_in():
 
 def test_hours_are_those_of_the_finished_runs(monkeypatch):
     half_hour = SimpleNamespace(provenance={"seconds": 1800})
-    monkeypatch.setattr("fercore.report.finished", lambda configs: [half_hour] * 3)
+    monkeypatch.setattr("fercore.papers.markdown.finished", lambda configs: [half_hour] * 3)
     assert training_hours("quick").startswith("3 of ")
     assert "add up to 1.5 hours" in training_hours("quick")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import submitit
-from conftest import one_line
 
 from fercore import sweep as sweep_module
 from fercore.cli import main
@@ -24,6 +23,7 @@ from fercore.runs.find import find_result
 from fercore.runs.local import local_folder
 from fercore.sweep import Progress, attempt, sweep
 from fercore.train import train
+from tests.messages import one_line
 
 pytestmark = pytest.mark.usefixtures("short_test")
 
@@ -121,14 +121,14 @@ def test_a_killed_process_loses_its_own_run_alone(tiny, monkeypatch, capsys):
 def session_and_threads() -> tuple[str, int]:
     import torch
 
-    from fercore import runs
+    from fercore.runs.local import session_start
 
-    return runs.SESSION_START, torch.get_num_threads()
+    return session_start(), torch.get_num_threads()
 
 
 def test_workers_have_one_thread_and_the_session_of_the_sweep(monkeypatch):
     """A fresh run that is tried again must know its checkpoint for its own; see `forget_checkpoint`."""
-    monkeypatch.setattr("fercore.runs.SESSION_START", "2020-02-02T00:00:00+00:00")
+    monkeypatch.setenv("FERCORE_SESSION_START", "2020-02-02T00:00:00+00:00")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     pool = CorePool(1)
     assert pool.submit(session_and_threads).result() == ("2020-02-02T00:00:00+00:00", 1)

@@ -134,7 +134,7 @@ def restored(*paths: Path):
 
 
 def shipped_softmax(tree: Path) -> Path:
-    return next((tree / "results").glob("softmax-wmnist-laptop-s0-*.json"))
+    return next((tree / "results" / "runs").glob("softmax-wmnist-laptop-s0-*/result.json"))
 
 
 def change_test_accuracy(result: Path) -> None:

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import batches, random_batch, searched, squared
 from torch import Tensor
 
 from fercore import samplers
 from fercore.checks import nan_passes
 from fercore.samplers import MisclassificationRecord, mm_nss, ms_nss, nearest_by_loop, nearest_by_sorting, ns_nss
+from tests.oracles import batches, random_batch, searched, squared
 
 
 def slow_ms(x: Tensor, y: Tensor, c: Tensor) -> Tensor:

@@ -2,10 +2,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import close, largest, matrices, searched, squared
 from torch import Tensor
 
 from fercore.mining import mine_positives
+from tests.oracles import close, largest, matrices, searched, squared
 
 
 def slow(positives: Tensor, negatives: Tensor) -> list[int]:

