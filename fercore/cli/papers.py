@@ -7,11 +7,11 @@ import sys
 def plan_command(options: argparse.Namespace) -> None:
     from fercore.errors import ConfigError
     from fercore.papers.budget import STEP_MS, plan, to_text
-    from fercore.papers.full_scale import FULL_SCALE
+    from fercore.papers.tables import OWN_DATA
 
     if options.tflops <= 0 or options.gpus < 1:
         raise ConfigError("--tflops must be above 0 and --gpus at least 1")
-    table = plan(options.table or list(FULL_SCALE), tflops=options.tflops, gpus=options.gpus)
+    table = plan(options.table or list(OWN_DATA), tflops=options.tflops, gpus=options.gpus)
     print(to_text(table).to_string(index=False))
     gpus = "one GPU that sustains" if options.gpus == 1 else f"{options.gpus} GPUs that sustain, each,"
     print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s and take at least {STEP_MS:g} ms a step")
@@ -38,12 +38,12 @@ def report_command(options: argparse.Namespace) -> None:
 def ship_command(options: argparse.Namespace) -> None:
     from fercore.evaluation.compare import finished
     from fercore.papers.experiments import drawn
-    from fercore.papers.full_scale import FULL_SCALE, runs_for
+    from fercore.papers.tables import OWN_DATA, runs_for
     from fercore.runs.shipped import ship
 
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     if options.profile == "paper":
-        wanted |= set(runs_for(FULL_SCALE))
+        wanted |= set(runs_for(OWN_DATA))
     results = finished(wanted)
     changed = ship(results, drawn=drawn(options.profile))
     print(f"{len(results)} of {len(wanted)} runs are finished; {changed} new or changed in results/")
@@ -84,9 +84,9 @@ def find_experiments(names: list[str], profile: str) -> dict:
 
 def find_tables(names: list[str]) -> list:
     """The runs of the published tables of these names that can train here; the others are told, a line a reason."""
-    from fercore.papers.full_scale import FULL_SCALE, trainable
+    from fercore.papers.tables import OWN_DATA, trainable
 
-    runs, lack = trainable(FULL_SCALE if "all" in names else names)
+    runs, lack = trainable(OWN_DATA if "all" in names else names)
     for reason, count in lack.items():
         print(f"not trained: {count} runs, for {reason} is not here", file=sys.stderr)
     return runs

@@ -1,5 +1,7 @@
 """What the papers' own recipes have other than the profile's, for profile "paper" alone."""
 
+DDA_PAPER = {"affectnet": {"gamma": 4.0}}  # thesis, 3.3.2: the best there; 5, the default, on RAF-DB
+
 # Thesis, 4.3.1. Its MS-Celeb-1M weights have no address: pretrained=msceleb:PATH loads them, ImageNet's stand in.
 DACL_PAPER = {
     "rafdb": {"image_size": 256, "crop": 224, "batch_size": 128},

@@ -27,7 +27,7 @@ from fercore.methods.objectives import (
     Softmax,
     TripletCenter,
 )
-from fercore.methods.recipes import DACL_PAPER, NPLUS1_PAPER, NPLUSM_PAPER, TC3L_PAPER
+from fercore.methods.recipes import DACL_PAPER, DDA_PAPER, NPLUS1_PAPER, NPLUSM_PAPER, TC3L_PAPER
 
 # --- the table ----------------------------------------------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ def center_rows() -> dict[str, Method]:
     return {
         "softmax": Method(Softmax, "softmax", "thesis, 3.2"),
         "center": Method(Center, "center loss", "Wen et al. 2016; thesis, 3.4", CENTER),
-        "dda": Method(DDA, "DDA", "thesis, 3.6", CENTER | DDA_OWN),
+        "dda": Method(DDA, "DDA", "thesis, 3.6", CENTER | DDA_OWN, paper=DDA_PAPER),
         "dacl": Method(dacl, "DACL", "thesis, 4.3", CENTER | {"attention_from": None}, paper=DACL_PAPER),
         "g-dacl": Method(gated, "g-DACL", "thesis, 4.8", CENTER, paper=DACL_PAPER),
     }

@@ -25,8 +25,8 @@ from fercore.methods.batches import make_batches
 from fercore.methods.objectives import Softmax
 from fercore.methods.table import find_method
 from fercore.models.build import MNIST_SIDE, build_model, output_shapes
-from fercore.papers.full_scale import FOLDS, FULL_SCALE, runs_for
 from fercore.papers.published import DATA_NAMES
+from fercore.papers.tables import OWN_DATA, OWN_FOLDS, runs_for
 from fercore.parallel.devices import seed_everything
 from fercore.train import Training, pretraining_of
 
@@ -96,8 +96,8 @@ def release_images(config: RunConfig) -> tuple[int, int, int]:
     if name not in EXPECTED:
         raise ConfigError(f"{name} has no release whose images could be counted; known: {', '.join(EXPECTED)}")
     counts = {split: total if isinstance(total, int) else sum(total) for split, total in EXPECTED[name][0].items()}
-    if name in FOLDS:
-        counts["test"] = round(counts["all"] / FOLDS[name])
+    if name in OWN_FOLDS:
+        counts["test"] = round(counts["all"] / OWN_FOLDS[name])
         counts["train"] = counts["all"] - counts["test"]
     rest = round(counts["train"] * config.data_fraction)
     val = counts["val"] if "val" in counts else round(rest * config.val_fraction)
@@ -190,12 +190,12 @@ def storage_of(tensor: Tensor) -> int:
 # --- tables -------------------------------------------------------------------------------------------------------------
 
 
-def plan(tables: Iterable[str] = tuple(FULL_SCALE), *, tflops: float, step_ms: float = STEP_MS, gpus: int = 1) -> pd.DataFrame:
+def plan(tables: Iterable[str] = tuple(OWN_DATA), *, tflops: float, step_ms: float = STEP_MS, gpus: int = 1) -> pd.DataFrame:
     """What each published table takes on its own data, one line a table, and all of them together: runs that tables share,
     and pre-trainings, count once there.
 
     Args:
-        tables: keys of FULL_SCALE.
+        tables: keys of OWN_DATA.
         tflops, step_ms: as `Expected.minutes` takes them.
         gpus: that share the runs.
 

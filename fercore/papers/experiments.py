@@ -1,44 +1,53 @@
-"""Which runs a table or figure needs: one function each, shared by notebooks, sweeps and the report.
+"""Which runs a figure or a table of the course needs: one function each, shared by notebooks, sweeps and the report.
 
-Each returns {row label: [one config a seed]}. The label is what a reader sees.
+Each returns {row label: [one config a seed]}. The label is what a reader sees; rows of published tables are those of
+fercore.papers.tables.
 """
 
 from collections.abc import Callable
 
 from fercore.config import RunConfig
 from fercore.methods.table import METHODS
+from fercore.papers.tables import (
+    AMTC3L_1,
+    AMTC3L_2,
+    BOTH_BRANCHES,
+    CENTERS,
+    CHAPTER_3,
+    CHAPTER_4,
+    DIGITS,
+    SAMPLERS,
+    TABLE_GAMMAS,
+    TUPLETS,
+    Experiment,
+    from_weights,
+    on_digits,
+    on_sequences,
+    on_simfer,
+    seeds_of,
+)
 from fercore.papers.tuning import trials, tuned
 from fercore.profiles import check_profile
 
-SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
 QUICK_METHODS = ("softmax", "center", "dacl")
 LEADERBOARD_SEEDS = {"quick": (0,), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
-TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
-FACE_GAMMA = 5  # of table 3.3, the best on RAF-DB
-FACE_GAMMAS = (1, 3, FACE_GAMMA)
-Experiment = dict[str, list[RunConfig]]
+FACE_GAMMAS = (1, 3, 5)  # the last is table 3.3's, the best on RAF-DB
 
 
-def seeds_of(profile: str, seeds: int | None = None, **values: object) -> list[RunConfig]:
-    """One config a seed, for the profile's seeds or the first few of them."""
-    return [RunConfig(profile=profile, seed=seed, **values) for seed in SEEDS[check_profile(profile)][:seeds]]
+def few(profile: str) -> int | None:
+    """One seed at profile quick, for experiments of many rows."""
+    return 1 if profile == "quick" else None
 
 
 def table_3_1(profile: str) -> Experiment:
     """Table 3.1; DDA once with the loss as printed, 1/(2m), and once as in the released code, 1/(2m^2)."""
-    rows = {"softmax": seeds_of(profile, method="softmax"), "center loss": seeds_of(profile, method="center")}
-    for gamma in TABLE_GAMMAS:
-        for normalization in ("paper", "released"):
-            label = f"DDA gamma {gamma}, {'printed' if normalization == 'paper' else normalization}"
-            rows[label] = seeds_of(profile, method="dda", gamma=gamma, normalization=normalization)
-    return rows
+    return on_digits(DIGITS, profile)
 
 
 def chapter_1(profile: str) -> Experiment:
     """Softmax and center loss with every seed; one DDA run to look ahead."""
-    rows = {"softmax": seeds_of(profile, method="softmax"), "center loss": seeds_of(profile, method="center")}
-    return rows | {"DDA": seeds_of(profile, seeds=1, method="dda", gamma=5, normalization="released")}
+    return on_digits(CENTERS, profile) | {"DDA": seeds_of(profile, seeds=1, method="dda", gamma=5, normalization="released")}
 
 
 def gamma_sweep(profile: str) -> Experiment:
@@ -99,27 +108,20 @@ def stabilizers(profile: str) -> Experiment:
 
 def face_baselines(profile: str) -> Experiment:
     """Softmax and center loss on SimFER."""
-    return {
-        "softmax": seeds_of(profile, method="softmax", data="simfer"),
-        "center loss": seeds_of(profile, method="center", data="simfer"),
-    }
+    return on_simfer(CENTERS, profile)
 
 
 def table_3_3(profile: str) -> Experiment:
     """Table 3.3 on SimFER; DDA once with the loss as printed, 1/(2m), and once as in the released code, 1/(2m^2)."""
-    readings = {"DDA, printed": "paper", "DDA, released": "released"}
-    return face_baselines(profile) | {
-        label: seeds_of(profile, method="dda", data="simfer", gamma=FACE_GAMMA, normalization=reading)
-        for label, reading in readings.items()
-    }
+    return on_simfer(CHAPTER_3, profile)
 
 
 def face_gammas(profile: str) -> Experiment:
     """Figure 3.15 on SimFER, with the released normalization; gamma 0 is center loss."""
-    gammas = FACE_GAMMAS if profile != "quick" else (1, FACE_GAMMA)
-    return {"0": face_baselines(profile)["center loss"]} | {
-        str(gamma): seeds_of(profile, method="dda", data="simfer", gamma=gamma, normalization="released") for gamma in gammas
-    }
+    gammas = FACE_GAMMAS if profile != "quick" else FACE_GAMMAS[::2]
+    rows = {"0": CENTERS["center loss"]}
+    rows |= {str(gamma): {"method": "dda", "gamma": gamma, "normalization": "released"} for gamma in gammas}
+    return on_simfer(rows, profile)
 
 
 def face_difficulty(profile: str) -> Experiment:
@@ -138,27 +140,23 @@ def face_pretraining(profile: str) -> Experiment:
 
 def attention_collapse(profile: str) -> Experiment:
     """Where attention goes: nothing in DACL's loss resists a -> 0, nor in AMTC3L's with an attached margin."""
-    rows = {"DACL": {"method": "dacl"}, "g-DACL": {"method": "g-dacl"}}
+    rows = {name: CHAPTER_4[name] for name in ("DACL", "g-DACL")}
     for margin in ("detached", "attached"):
         rows[f"AMTC3L, margin {margin}"] = {"method": "amtc3l-mm", "margin_grad": margin}
-    return {label: seeds_of(profile, data="simfer", **values) for label, values in rows.items()}
+    return on_simfer(rows, profile)
 
 
 def table_4_1(profile: str) -> Experiment:
     """The thesis's rows of table 4.1 that are about the loss, without its pre-training, on SimFER; DDA's are table 3.3's."""
-    rows = {"softmax": "softmax", "center loss": "center", "DACL": "dacl", "g-DACL": "g-dacl"}
-    tail = " [MS-CELEB-1M], from scratch"
-    dda = {f"DDA{tail}, {name}": table_3_3(profile)[f"DDA, {name}"] for name in ("printed", "released")}
-    return {f"{label}{tail}": seeds_of(profile, method=method, data="simfer") for label, method in rows.items()} | dda
+    return on_simfer(from_weights(CHAPTER_4, "[MS-CELEB-1M], from scratch"), profile)
 
 
 def dacl_ablation(profile: str) -> Experiment:
     """DACL with its own attention, and with something else in its place; center loss gives every dimension 1."""
-    rows = {"center loss: a = 1": {"method": "center"}, "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
+    rows = {"center loss: a = 1": CENTERS["center loss"], "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
     rows |= {"noise": {"method": "dacl", "attention_from": "noise"}}
-    rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": {"method": "dacl"}}
-    seeds = 1 if profile == "quick" else None
-    return {label: seeds_of(profile, seeds, data="simfer", **values) for label, values in rows.items()}
+    rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": CHAPTER_4["DACL"]}
+    return on_simfer(rows, profile, few(profile))
 
 
 def tuning(profile: str) -> Experiment:
@@ -185,8 +183,8 @@ def other_heads(profile: str) -> Experiment:
 
     Labels are the heads' names, as `RunConfig.head` has them.
     """
-    seeds = 1 if profile == "quick" else None
-    return {head: seeds_of(profile, seeds, method="softmax", data="simfer", head=head) for head in ("amtc3l", "one-branch")}
+    rows = {head: {"method": "softmax", "head": head} for head in ("amtc3l", "one-branch")}
+    return on_simfer(rows, profile, few(profile))
 
 
 NOISE_METHODS = ("softmax", "center", "dacl", "amtc3l-mm", "nplusm-2b")
@@ -221,28 +219,15 @@ def amtc3l_anatomy(profile: str) -> Experiment:
     return {label: seeds_of(profile, 1, **values) for label, values in ANATOMY.items()}
 
 
-NEGATIVES = ("ms", "ns", "mm")  # the three samplers, in the order of the AMTC3L paper's tables
-
-
-def amtc3l_row(profile: str, **values: object) -> list[RunConfig]:
-    """A row of the AMTC3L paper's tables, on SimFER; at profile quick one seed, for there are many rows."""
-    return seeds_of(profile, 1 if profile == "quick" else None, data="simfer", **values)
-
-
 def table_amtc3l_1(profile: str) -> Experiment:
     """AMTC3L's table I: cross entropy with the paper's classifier, and AMTC3L with each sampler."""
-    rows = {"baseline": amtc3l_row(profile, method="softmax", head="amtc3l")}
-    return rows | {f"{name.upper()}-NSS": amtc3l_row(profile, method=f"amtc3l-{name}") for name in NEGATIVES}
+    return on_simfer(AMTC3L_1, profile, few(profile))
 
 
 def table_amtc3l_2(profile: str) -> Experiment:
     """AMTC3L's table II: pipeline a adds TC3L to the baseline, b AMTC3L; b once more with its margin in the gradient."""
-    rows = {"baseline": amtc3l_row(profile, method="softmax", head="amtc3l")}
-    for pipeline, loss in (("a", "tc3l"), ("b", "amtc3l")):
-        for name in NEGATIVES:
-            rows[f"pipeline {pipeline} {name.upper()}-NSS"] = amtc3l_row(profile, method=f"{loss}-{name}")
-    attached = amtc3l_row(profile, method="amtc3l-mm", margin_grad="attached")
-    return rows | {"pipeline b MM-NSS, margin attached": attached}
+    attached = {"method": "amtc3l-mm", "margin_grad": "attached"}
+    return on_simfer(AMTC3L_2 | {"pipeline b MM-NSS, margin attached": attached}, profile, few(profile))
 
 
 LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is a sixth to a third of cross entropy's
@@ -254,30 +239,12 @@ def amtc3l_steps(profile: str) -> Experiment:
     Once with the default weight, and once with one at which the metric loss can be heard beside the cross entropy.
     """
     small = {"preset": "quick", "image_size": 48, "crop": 40, "epochs": 1 if profile == "quick" else 4}
-    return {
-        f"{name.upper()}-NSS{tail}": amtc3l_row(profile, method=f"amtc3l-{name}", weight=weight, **small)
+    rows = {
+        f"{name.upper()}-NSS{tail}": {"method": f"amtc3l-{name}", "weight": weight} | small
         for tail, weight in (("", 1.0), (", loud", LOUD))
-        for name in NEGATIVES
+        for name in SAMPLERS
     }
-
-
-FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
-
-# Subject-independent folds of few people: from scratch a network learns them by heart and fails on new ones. The paper
-# pre-trains on FER2013; here SimFER stands for it, whose people are others.
-SEQUENCES = dict(data="simfer", preset="sequences", pretrained="simfer", val_fraction=1 / 7)
-SEQUENCES_TRAINING = {
-    "quick": dict(epochs=2, clip_norm=1.0),
-    "laptop": dict(epochs=12, batch_size=48, clip_norm=1.0),
-    "paper": dict(image_size=60, crop=48, augment="random-crop", trunk="inception", optimizer="adam", lr=0.001, batch_size=144),
-}
-TUPLETS = {f"{b}B(N+{n.upper()})Softmax": f"nplus{n}-{b}b" for n in "1m" for b in (1, 2)}  # as table 3 names them
-
-
-def over_folds(profile: str, **values: object) -> list[RunConfig]:
-    """One config a test fold of SimFER's sequences; one seed."""
-    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | values
-    return [RunConfig(profile=profile, fold=fold, **recipe) for fold in range(FOLDS[profile])]
+    return on_simfer(rows, profile, few(profile))
 
 
 def tuplet_tables(profile: str) -> Experiment:
@@ -285,23 +252,20 @@ def tuplet_tables(profile: str) -> Experiment:
 
     Softmax alone, with the network of the one-branch rows; and the paper's method with tuples of made-up people.
     """
-    rows = {"softmax": over_folds(profile, method="softmax", head="one-branch")}
-    rows |= tuplet_accuracies(profile)
+    rows = {"softmax": {"method": "softmax", "head": "one-branch"}} | (TUPLETS if profile != "quick" else BOTH_BRANCHES)
     if profile != "quick":
-        rows["2B(N+M)Softmax, made-up people"] = over_folds(profile, method="nplusm-2b", identities="random")
-    return rows
+        rows["2B(N+M)Softmax, made-up people"] = {"method": "nplusm-2b", "identities": "random"}
+    return on_sequences(rows, profile)
 
 
 def tuplet_accuracies(profile: str) -> Experiment:
     """Tables 3 and 5: (N+1) and (N+M), one branch and two."""
-    chosen = TUPLETS if profile != "quick" else dict(list(TUPLETS.items())[-1:])
-    return {label: over_folds(profile, method=method) for label, method in chosen.items()}
+    return on_sequences(TUPLETS if profile != "quick" else BOTH_BRANCHES, profile)
 
 
 def tuplet_confusions(profile: str) -> Experiment:
     """Tables 1, 2 and 4: the paper's method alone."""
-    label = list(TUPLETS)[-1]
-    return {label: tuplet_accuracies(profile)[label]}
+    return on_sequences(BOTH_BRANCHES, profile)
 
 
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
@@ -329,8 +293,8 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "tuplet_tables": tuplet_tables,
 }
 
-# What stands beside a published table, by the table's name in paper.csv. A label is one of the table's own rows there, with
-# ", " and a reading appended where there are several; the data on which it ran is read from its configs and always shown.
+# What stands beside a published table, by the table's name in published.csv; the data on which it ran is read from its
+# configs and always shown.
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 3.1": table_3_1,
     "table 3.3": table_3_3,

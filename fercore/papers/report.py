@@ -5,9 +5,9 @@ import pandas as pd
 from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.evaluation.compare import compare
-from fercore.papers.experiments import PAPER_TABLES, Experiment
-from fercore.papers.full_scale import FULL_SCALE, full_scale
+from fercore.papers.experiments import PAPER_TABLES
 from fercore.papers.published import DATA_NAMES, LAYERS, published
+from fercore.papers.tables import OWN_DATA, Experiment, on_own_data
 from fercore.profiles import check_profile
 
 NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
@@ -17,7 +17,7 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     """Every published number beside what finished runs of `profile` say; nothing is trained.
 
     A published row that can be read in two ways, or that ran on two data sets, has a line for each: the row's name, a
-    comma, the reading. Profile paper has, besides what stands in, the runs on the papers' own data (fercore.full_scale).
+    comma, the reading. Profile paper has, besides what stands in, the runs on the papers' own data (fercore.papers.tables).
 
     Columns: item, data (the paper's), row, measure, paper (%), here on (what ran here, marked where it stands in for the
     paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
@@ -34,8 +34,8 @@ def full_scale_report(item: str | None = None) -> pd.DataFrame:
 
     Columns: as `report`, without what stands in; a row in two readings has a line for each.
     """
-    lines = [line for line in published(item) if line["of"] == "own" and line["item"] in FULL_SCALE]
-    return pd.DataFrame([row for line in lines for row in rows_of(line, full_scale(line["item"]))])
+    lines = [line for line in published(item) if line["of"] == "own" and line["item"] in OWN_DATA]
+    return pd.DataFrame([row for line in lines for row in rows_of(line, on_own_data(line["item"]))])
 
 
 def full_scale_summary() -> pd.DataFrame:
@@ -95,7 +95,7 @@ def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[
     found = {}
     for item in {line["item"] for line in lines}:
         found[item] = [PAPER_TABLES[item](profile)] if item in PAPER_TABLES else []
-        found[item] += full_scale(item) if profile == "paper" and item in FULL_SCALE else []
+        found[item] += on_own_data(item) if profile == "paper" and item in OWN_DATA else []
     return found
 
 

@@ -18,13 +18,12 @@ from fercore.data.releases import check_dataset
 from fercore.errors import ConfigError
 from fercore.methods.table import METHODS
 from fercore.models.build import build_model
-from fercore.papers import full_scale as plans
 from fercore.papers.budget import batch_images, count, expect, keeping, plan, release_images
 from fercore.papers.experiments import EXPERIMENTS
-from fercore.papers.full_scale import FULL_SCALE, full_scale, lacking, runs_for, trainable
 from fercore.papers.markdown import to_document
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import full_scale_report, full_scale_summary, report, speaks_of
+from fercore.papers.tables import FACE_WEIGHTS, OWN_DATA, lacking, on_own_data, runs_for, trainable
 from fercore.profiles import PROFILES, RECIPES
 from fercore.train import pretraining_of, train
 from simfer.assets import load_head
@@ -45,7 +44,7 @@ FREE = ("table 3.1", LAYERS)  # digits, and no results
 
 
 def all_rows():
-    return [(table, label, configs) for table in FULL_SCALE for rows in full_scale(table) for label, configs in rows.items()]
+    return [(table, label, configs) for table in OWN_DATA for rows in on_own_data(table) for label, configs in rows.items()]
 
 
 def test_every_number_on_licensed_data_has_its_runs():
@@ -62,7 +61,7 @@ def test_every_row_of_runs_belongs_to_a_number():
 
 def test_rows_are_compared_with_softmax_of_their_own_recipe():
     for table in ("table 3.3", "table 3.4", "table 4.1", "table 4.2"):
-        for rows in full_scale(table):
+        for rows in on_own_data(table):
             assert next(iter(rows)).startswith("softmax")
             same = ("data", "epochs", "batch_size", "crop", "lr", "lr_decay", "pretrained")
             recipes = {tuple(getattr(config, key) for key in same) for configs in rows.values() for config in configs}
@@ -84,14 +83,14 @@ def test_rows_are_compared_with_softmax_of_their_own_recipe():
     ],
 )
 def test_the_printed_recipes(table, label, expected):
-    configs = next(rows[label] for rows in full_scale(table) if label in rows)
+    configs = next(rows[label] for rows in on_own_data(table) if label in rows)
     for config in configs:
         assert {name: getattr(config, name) for name in expected} == expected
         assert config.profile == "paper"
 
 
 def test_folds_are_all_tested_once():
-    ckplus, mmi = full_scale("table 3")
+    ckplus, mmi = on_own_data("table 3")
     assert [config.fold for config in ckplus["1B(N+1)Softmax"]] == list(range(8))
     assert [config.fold for config in mmi["1B(N+1)Softmax"]] == list(range(10))
     for rows in (ckplus, mmi):
@@ -115,7 +114,7 @@ def test_no_experiment_of_the_course_needs_licensed_data():
 
 def test_an_unknown_table_is_one_line():
     with pytest.raises(ConfigError, match=r"no full-scale runs for 'table 3\.1'; known: table 3\.3"):
-        full_scale("table 3.1")
+        on_own_data("table 3.1")
 
 
 # --- what is here -----------------------------------------------------------------------------------------------------
@@ -289,7 +288,7 @@ def test_a_table_is_one_command(folder, capsys):
     assert not exit_.value.code
     told = capsys.readouterr()
     assert len(told.out.splitlines()) == 1 + 30
-    assert told.err == f"not trained: 18 runs, for {plans.FACE_WEIGHTS} is not here\n"
+    assert told.err == f"not trained: 18 runs, for {FACE_WEIGHTS} is not here\n"
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -306,7 +305,7 @@ def test_nothing_has_run_and_that_is_said():
 
 
 def test_finished_runs_stand_in_the_papers_own_column():
-    rows = full_scale("table 3.3")[0]
+    rows = on_own_data("table 3.3")[0]
     for label, accuracy in (("softmax", 0.85), ("DDA, released", 0.86)):
         for config in rows[label]:
             pretend(config, accuracy, FACES)
@@ -325,7 +324,7 @@ def test_finished_runs_stand_in_the_papers_own_column():
 
 
 def test_a_number_of_one_set_is_not_shown_beside_another_sets():
-    ckplus = full_scale("table 3")[0]
+    ckplus = on_own_data("table 3")[0]
     pretend(ckplus["2B(N+M)Softmax"][0], 0.9, FACES)
     table = full_scale_report("table 3")
     found = table[table["row"] == "2B(N+M)Softmax"].set_index("data")
@@ -352,7 +351,7 @@ def trees(folder):
 
 
 def small(table: str, **_: object) -> list:
-    return full_scale(table, **SMALL)
+    return on_own_data(table, **SMALL)
 
 
 def test_a_tree_is_readable_and_never_taken_for_the_release(trees):
@@ -381,7 +380,7 @@ def test_a_tree_is_readable_and_never_taken_for_the_release(trees):
 @pytest.mark.usefixtures("trees")
 def test_a_row_of_every_table_trains_and_is_reported(table, data, label, monkeypatch):
     """The published recipe from the reader to the report's row; the network, the images and the epochs alone are small."""
-    monkeypatch.setattr(fercore.papers.report, "full_scale", small)
+    monkeypatch.setattr(fercore.papers.report, "on_own_data", small)
     experiment = next(rows for rows in small(table) if label in rows and data == named(rows[label][0]))
     result = train(experiment[label][0], device="cpu")
     assert result.status == "finished"
@@ -393,13 +392,13 @@ def test_a_row_of_every_table_trains_and_is_reported(table, data, label, monkeyp
 
 
 def named(config: RunConfig) -> str:
-    return fercore.report.DATA_NAMES[config.data]
+    return fercore.papers.report.DATA_NAMES[config.data]
 
 
 @pytest.mark.usefixtures("trees")
 def test_tuplets_start_from_one_training_on_fer2013(monkeypatch):
     monkeypatch.setitem(RECIPES["fer2013"]["paper"], "epochs", 1)
-    configs = full_scale("table 4", **SMALL | {"pretrained": "fer2013"})[0]["2B(N+M)Softmax"]
+    configs = on_own_data("table 4", **SMALL | {"pretrained": "fer2013"})[0]["2B(N+M)Softmax"]
     first = {pretraining_of(config) for config in configs}
     assert len(first) == 1
     loaded, load = [], loop.load_weights

@@ -1,0 +1,190 @@
+"""The rows of the papers' tables, each stated once, and the runs that they become here.
+
+A row is its label and what its runs set. Its label is one of the table's own in published.csv, with ", " and a reading where
+there are several. `on_simfer` and its neighbors run rows on what everyone has; `on_own_data` runs them as published, at profile
+paper, on the papers' own sets. These are licensed, so nothing of that is shipped. A table trains where its sets lie in data/ (a
+link will do): `python -m fercore sweep --table "table 3.3"`; `report --profile paper` shows what is stored beside what is
+printed.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fercore.config import RunConfig
+from fercore.data import parse_name
+from fercore.data.readers.sequences import CK_FOLDS, MMI_FOLDS
+from fercore.errors import ConfigError
+from fercore.methods.recipes import DACL_PAPER, TC3L_PAPER
+from fercore.paths import data_dir, shown
+from fercore.profiles import check_profile
+
+Rows = dict[str, dict[str, Any]]  # row label -> what its runs set
+Experiment = dict[str, list[RunConfig]]  # row label -> one config a seed, or a fold
+
+# --- the rows -----------------------------------------------------------------------------------------------------------
+
+
+def dda(label: str = "DDA", **own: Any) -> Rows:
+    """DDA with the loss as printed, 1/(2m), and as in the released code, 1/(2m^2)."""
+    readings = {"printed": "paper", "released": "released"}
+    return {f"{label}, {name}": {"method": "dda", "normalization": value} | own for name, value in readings.items()}
+
+
+def amtc3l(**methods: str) -> Rows:
+    """Cross entropy with AMTC3L's network, and with each sampler the methods named {row's beginning: method's beginning}."""
+    rows: Rows = {"baseline": {"method": "softmax", "head": "amtc3l"}}
+    return rows | {f"{row}{s.upper()}-NSS": {"method": f"{name}-{s}"} for row, name in methods.items() for s in SAMPLERS}
+
+
+SAMPLERS = ("ms", "ns", "mm")  # in the order of the AMTC3L paper's tables
+TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
+
+CENTERS: Rows = {"softmax": {"method": "softmax"}, "center loss": {"method": "center"}}
+DIGITS = CENTERS | {label: own for gamma in TABLE_GAMMAS for label, own in dda(f"DDA gamma {gamma}", gamma=gamma).items()}
+CHAPTER_3 = CENTERS | dda()
+CHAPTER_4 = CHAPTER_3 | {"g-DACL": {"method": "g-dacl"}, "DACL": {"method": "dacl"}}
+AMTC3L_1 = amtc3l(**{"": "amtc3l"})
+AMTC3L_2 = amtc3l(**{"pipeline a ": "tc3l", "pipeline b ": "amtc3l"})
+TUPLETS: Rows = {f"{b}B(N+{n.upper()})Softmax": {"method": f"nplus{n}-{b}b"} for n in "1m" for b in (1, 2)}
+BOTH_BRANCHES: Rows = {"2B(N+M)Softmax": TUPLETS["2B(N+M)Softmax"]}  # the paper's method, whose confusions it prints
+
+
+def from_weights(rows: Rows, weights: str, reading: str = "", **recipe: Any) -> Rows:
+    """`rows` as the thesis calls them by their pre-training: "DDA, printed" is "DDA [ImageNet], printed"; with this recipe."""
+    renamed = {}
+    for label, own in rows.items():
+        row, comma, kind = label.partition(",")
+        renamed[f"{row} {weights}{comma}{kind}{reading}"] = own | recipe
+    return renamed
+
+
+# --- on what everyone has -----------------------------------------------------------------------------------------------
+
+SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
+
+
+def seeds_of(profile: str, seeds: int | None = None, **values: Any) -> list[RunConfig]:
+    """One config a seed, for the profile's seeds or the first few of them."""
+    return [RunConfig(profile=profile, seed=seed, **values) for seed in SEEDS[check_profile(profile)][:seeds]]
+
+
+def on_digits(rows: Rows, profile: str) -> Experiment:
+    return {label: seeds_of(profile, **own) for label, own in rows.items()}
+
+
+def on_simfer(rows: Rows, profile: str, seeds: int | None = None) -> Experiment:
+    return {label: seeds_of(profile, seeds, data="simfer", **own) for label, own in rows.items()}
+
+
+SIMFER_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
+
+# Subject-independent folds of few people: from scratch a network learns them by heart and fails on new ones. The paper
+# pre-trains on FER2013; here SimFER stands for it, whose people are others.
+SEQUENCES = dict(data="simfer", preset="sequences", pretrained="simfer", val_fraction=1 / 7)
+SEQUENCES_TRAINING = {
+    "quick": dict(epochs=2, clip_norm=1.0),
+    "laptop": dict(epochs=12, batch_size=48, clip_norm=1.0),
+    "paper": dict(image_size=60, crop=48, augment="random-crop", trunk="inception", optimizer="adam", lr=0.001, batch_size=144),
+}
+
+
+def on_sequences(rows: Rows, profile: str) -> Experiment:
+    """SimFER's sequences; one config a test fold, one seed."""
+    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | {"profile": profile}
+    folds = range(SIMFER_FOLDS[profile])
+    return {label: [RunConfig(**recipe | own, fold=fold) for fold in folds] for label, own in rows.items()}
+
+
+# --- on the papers' own data --------------------------------------------------------------------------------------------
+
+FACE_WEIGHTS = "data/weights/msceleb_resnet18.pth"  # the thesis's have no address: put your own there
+OWN_SEEDS = (0, 1, 2)
+OWN_FOLDS = {"ckplus": CK_FOLDS, "mmi": MMI_FOLDS}  # one run a fold: the spread is over folds
+BASELINE = TC3L_PAPER["rafdb"] | {"lr": 0.01}  # the AMTC3L paper's recipe, at the rate of its cross entropy
+
+
+def chapter_4(data: str) -> list[tuple[str, Rows]]:
+    """Chapter 4's methods with its recipe, from weights as the thesis has them and from ImageNet's in their place."""
+    recipe = DACL_PAPER[data]
+    weights = {"": f"msceleb:{FACE_WEIGHTS}", ", ImageNet's weights": "imagenet"}
+    return [
+        (data, from_weights(CHAPTER_4, "[MS-CELEB-1M]", reading, **recipe | {"pretrained": file}))
+        for reading, file in weights.items()
+    ]
+
+
+def with_recipe(rows: Rows) -> list[tuple[str, Rows]]:
+    return [("rafdb", rows | {"baseline": rows["baseline"] | BASELINE})]
+
+
+# Per table of published.csv what trains, on which set. Rows that stand together are compared with their first or softmax row.
+OWN_DATA: dict[str, list[tuple[str, Rows]]] = {
+    "table 3.3": [("rafdb", CHAPTER_3)],
+    "table 3.4": [("affectnet", CHAPTER_3)],
+    "table 4.1": [("rafdb", from_weights(CHAPTER_3, "[ImageNet]")), *chapter_4("rafdb")],
+    "table 4.2": [("affectnet", CHAPTER_3), *chapter_4("affectnet")],
+    "table I": with_recipe(AMTC3L_1),
+    "table II": with_recipe(AMTC3L_2),
+    "table 1": [("ckplus", BOTH_BRANCHES)],
+    "table 2": [("mmi", BOTH_BRANCHES)],
+    "table 3": [("ckplus", TUPLETS), ("mmi", TUPLETS)],
+    "table 4": [("sfew", BOTH_BRANCHES)],
+    "table 5": [("sfew", TUPLETS)],
+}
+
+
+def on_own_data(table: str, **changes: Any) -> list[Experiment]:
+    """The runs of a published table on its own data, at profile paper: an experiment for each set and recipe.
+
+    Three seeds a row; where the protocol is subject-independent folds, one run a fold.
+
+    Args:
+        table: a key of OWN_DATA.
+        changes: override what every run has, as a rehearsal does.
+
+    Raises:
+        ConfigError: the table is none of these.
+    """
+    if table not in OWN_DATA:
+        raise ConfigError(f"no full-scale runs for {table!r}; known: {', '.join(OWN_DATA)}")
+    return [{label: published_runs(data, own | changes) for label, own in rows.items()} for data, rows in OWN_DATA[table]]
+
+
+def published_runs(data: str, own: dict[str, Any]) -> list[RunConfig]:
+    """One config a seed, or a fold, at the published schedule."""
+    trials = [{"seed": 0, "fold": fold} for fold in range(OWN_FOLDS.get(data, 0))] or [{"seed": seed} for seed in OWN_SEEDS]
+    return [RunConfig(data=data, profile="paper", **own | trial) for trial in trials]
+
+
+def runs_for(tables: Iterable[str]) -> list[RunConfig]:
+    """All runs of these tables on their own data, each once: tables share some."""
+    runs = [config for table in tables for rows in on_own_data(table) for configs in rows.values() for config in configs]
+    return list(dict.fromkeys(runs))
+
+
+def lacking(config: RunConfig) -> str:
+    """What this machine lacks for a run, for a reader; empty where it lacks nothing."""
+    kind, _, weights = config.pretrained.partition(":")
+    for name in [parse_name(config.data)[0]] + ["fer2013"] * (kind == "fer2013"):
+        if not (data_dir() / name).is_dir():
+            return f"{shown(data_dir() / name)} (data/README.md says how to get it; a link will do)"
+    return weights if weights and not Path(weights).is_file() else ""
+
+
+def trainable(tables: Iterable[str]) -> tuple[list[RunConfig], dict[str, int]]:
+    """The runs of these tables that can train here, and of the others how many lack what.
+
+    Raises:
+        ConfigError: a table is unknown, or nothing can train.
+    """
+    tables = list(tables)
+    runs, lack = [], {}
+    for config in runs_for(tables):
+        if reason := lacking(config):
+            lack[reason] = lack.get(reason, 0) + 1
+        else:
+            runs.append(config)
+    if not runs:
+        raise ConfigError(f"nothing of {', '.join(tables)} can train here: not found: {'; '.join(lack)}")
+    return runs, lack
