@@ -284,7 +284,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import torch
-from fercore.data.catalog import Catalog
+from fercore.data.readers.catalog import Catalog
 from fercore.data.splits import Images
 from fercore.data.store import StoredImages, open_store
 
@@ -404,7 +404,7 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from fercore.data import store
-from fercore.data.catalog import Catalog
+from fercore.data.readers.catalog import Catalog
 root, pause = Path(sys.argv[1]), float(sys.argv[2])
 files = tuple(sorted(root.iterdir()))
 load = store.load_image

@@ -79,7 +79,7 @@ def test_wrong_questions_get_one_line(tiny, monkeypatch):
     assert one_line(caught.value)
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")
     assert isinstance(lost, RunResult)
-    monkeypatch.setattr(analyses, "find_result", lambda config: lost)
+    monkeypatch.setattr("fercore.trained.find_result", lambda config: lost)
     with pytest.raises(ConfigError, match="diverged"):
         examine(tiny(method="softmax"), "probabilities")
 

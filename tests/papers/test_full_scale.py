@@ -21,7 +21,7 @@ from fercore.models.build import build_model
 from fercore.papers.budget import batch_images, count, expect, keeping, plan, release_images
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.markdown import to_document
-from fercore.papers.published import LAYERS, published
+from fercore.papers.published import DATA_NAMES, LAYERS, published
 from fercore.papers.report import full_scale_report, full_scale_summary, report, speaks_of
 from fercore.papers.tables import FACE_WEIGHTS, OWN_DATA, lacking, on_own_data, runs_for, trainable
 from fercore.profiles import PROFILES, RECIPES
@@ -392,7 +392,7 @@ def test_a_row_of_every_table_trains_and_is_reported(table, data, label, monkeyp
 
 
 def named(config: RunConfig) -> str:
-    return fercore.papers.report.DATA_NAMES[config.data]
+    return DATA_NAMES[config.data]
 
 
 @pytest.mark.usefixtures("trees")

@@ -243,7 +243,7 @@ def test_one_process_has_the_whole_batch():
 # --- torchrun -----------------------------------------------------------------------------------------------------------
 
 MILD = SMALL | {"epochs": 3, "lr": 0.001}
-COMMAND = ["train", "--method", "dda", "--device", "cpu"]
+COMMAND = ["train", "--method", "dda", "--device", "cpu", "--precision", "fp32"]
 COMMAND += [part for key, value in MILD.items() for part in ("--set", f"{key}={value}")]
 CONFIG = RunConfig(method="dda", **MILD)
 KILLED_AFTER_ONE_EPOCH = """
@@ -269,7 +269,7 @@ def alone(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRe
     """The run, made by one process in a store of its own."""
     with monkeypatch.context() as patched:
         patched.setenv("FERCORE_RUNS", str(tmp_path / "alone"))
-        return train(CONFIG, device="cpu")
+        return train(CONFIG, device="cpu", precision="fp32")
 
 
 def assert_nearly(found: RunResult, wanted: RunResult) -> None:

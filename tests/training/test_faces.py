@@ -1,7 +1,6 @@
 """Faces through the training loop: splits, views, resume, pre-trained weights, sequences, predictions."""
 
 import io
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +14,13 @@ from safetensors.torch import load_file
 
 import fercore.train as loop
 from fercore.cli import main
-from fercore.config import RunConfig, config_from
-from fercore.data import faces, load_data
+from fercore.config import RunConfig
+from fercore.data import load_data, simfer
 from fercore.data.augment import center_crop
 from fercore.errors import ConfigError, DataError, StoreError
 from fercore.evaluation.artifacts import principal
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods.batches import epoch_batches, training_views
-from fercore.paths import ROOT
 from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship
 from fercore.sweep import sweep
@@ -155,7 +153,7 @@ def renderer(monkeypatch) -> list[list[str]]:
         make_tree(Path(command[command.index("--out") + 1]))
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(faces.subprocess, "run", run)
+    monkeypatch.setattr(simfer.subprocess, "run", run)
     return called
 
 
@@ -169,7 +167,7 @@ def test_simfer_is_rendered_once_by_its_own_command(renderer, data_folder, capsy
 
 def test_sequences_are_of_other_people(renderer, data_folder):
     """Another seed makes other people: who is tested on in a fold is not known from a pre-training on a preset of seed 0."""
-    faces.make_simfer("sequences")
+    simfer.make_simfer("sequences")
     assert renderer[0][-4:] == ["--out", str(data_folder / "simfer" / "sequences"), "--seed", "1"]
 
 
@@ -182,7 +180,7 @@ def test_an_unfinished_simfer_is_gone_on_with(renderer, data_folder):
 
 
 def test_a_renderer_that_fails_is_one_line(monkeypatch):
-    monkeypatch.setattr(faces.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    monkeypatch.setattr(simfer.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
     with pytest.raises(DataError) as error:
         load("simfer", preset="quick")
     assert "preset quick was not rendered (exit code 1" in one_line(error.value)
@@ -447,19 +445,9 @@ def test_predict_needs_a_finished_run_with_weights(tiny, tmp_path):
         predict(["face.jpg"], result.config.id)
 
 
-# --- the runs that were shipped before faces came -----------------------------------------------------------------------
-
-
-def test_every_shipped_run_still_hashes_to_its_id():
-    found = list((ROOT / "results" / "runs").glob("*/result.json"))
-    assert found
-    for path in found:
-        assert config_from(json.loads(path.read_text())["config"]).id == path.stem
-
-
 def test_the_renderer_runs_where_stderr_is_no_file(monkeypatch, tmp_path):
     """In a notebook's kernel sys.stderr has no file descriptor; an unknown preset comes as far as the renderer's own no."""
     monkeypatch.setenv("FERCORE_DATA", str(tmp_path))
     monkeypatch.setattr("sys.stderr", io.StringIO())
     with pytest.raises(DataError, match="SimFER's preset nope was not rendered"):
-        faces.make_simfer("nope")
+        simfer.make_simfer("nope")
