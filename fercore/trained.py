@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data
-from fercore.data.store import describe, to_square
+from fercore.data.images import UnreadableImage, read_square
 from fercore.errors import ConfigError, DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods.objectives import Step
@@ -138,8 +138,9 @@ def load_best(folder: Path, result: RunResult, num_classes: int) -> torch.nn.Mod
 def read_image(file: Path, size: int, channels: int) -> Tensor:
     """[channels, size, size] uint8, decoded as the store decodes, and gray where the network takes one channel."""
     try:
-        with Image.open(file) as image:
-            pixels = to_square(image.convert("L") if channels == 1 else image, size)
-    except Exception as error:  # Pillow raises a dozen kinds, by format and damage
-        raise DataError(f"{shown(file)}: not a readable image ({describe(error)}); give image files such as face.jpg") from None
-    return torch.from_numpy(pixels.transpose(2, 0, 1)[:channels].copy())
+        pixels = read_square(file, size)
+    except UnreadableImage as error:
+        raise DataError(f"{shown(file)}: not a readable image ({error}); give image files such as face.jpg") from None
+    if channels == 1:
+        pixels = np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
+    return torch.from_numpy(pixels.copy())

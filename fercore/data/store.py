@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from fercore.data.images import UnreadableImage, read_square, to_square
 from fercore.data.readers.catalog import Catalog
 from fercore.errors import DataError
 from fercore.paths import data_dir, shown
 
-DECODE = "RGB, bilinear antialiased to a square, draft at twice the side, 1"  # part of the fingerprint: change both together
+DECODE = "RGB, bilinear antialiased to a square, draft at twice the side, 2"  # images.to_square: change both together
 BLOCK = 64  # images that one thread decodes and writes at a time; memory holds no more than this for each thread
 DIGEST = 8  # bytes that tell one image from another
 MAX_THREADS = 8  # opening a file holds the interpreter's lock: beyond a few, threads mostly wait for each other
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow clips these to 255 instead of scaling them
 
 
 def open_store(catalog: Catalog, size: int) -> np.memmap:
@@ -102,7 +102,7 @@ def source_key(catalog: Catalog, size: int) -> str:
         try:
             found = file.stat()
         except OSError as error:
-            raise broken(catalog, file, describe(error)) from None
+            raise broken(catalog, file, error.strerror or str(error)) from None
         name = file.relative_to(catalog.root) if file.is_relative_to(catalog.root) else file  # a moved folder keeps its store
         digest.update(f"{name}\n{found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
@@ -206,23 +206,11 @@ def write_at(file: int, content: memoryview, offset: int) -> None:
 def load_image(catalog: Catalog, index: int, size: int) -> np.ndarray:
     """[3, size, size] uint8 of one of the catalog's images."""
     if catalog.pixels is not None:
-        pixels = to_square(Image.fromarray(catalog.pixels[index]), size)
-    else:
-        file = catalog.files[index]
-        try:
-            with Image.open(file) as image:
-                if image.mode in DEEP_MODES:
-                    raise ValueError("more than 8 bits a pixel, which would be clipped; convert it to 8 bits")
-                image.draft("RGB", (2 * size, 2 * size))  # a JPEG several times too large is decoded at a part of its size
-                pixels = to_square(image, size)
-        except Exception as error:  # Pillow raises a dozen kinds, by format and damage
-            raise broken(catalog, file, describe(error)) from None
-    return pixels.transpose(2, 0, 1)
-
-
-def to_square(image: Image.Image, size: int) -> np.ndarray:
-    image = image.convert("RGB")
-    return np.asarray(image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BILINEAR))
+        return to_square(Image.fromarray(catalog.pixels[index]), size)
+    try:
+        return read_square(catalog.files[index], size)
+    except UnreadableImage as error:
+        raise broken(catalog, catalog.files[index], str(error)) from None
 
 
 def require_space(path: Path, needed: int) -> None:
@@ -239,13 +227,6 @@ def unwritable(path: Path, reason: str) -> DataError:
 def broken(catalog: Catalog, file: Path, reason: str) -> DataError:
     mend = f"replace it; all such files are listed by {check_command(catalog)}"
     return DataError(f"{shown(file)}: not a readable image ({reason}); {mend}")
-
-
-def describe(error: Exception) -> str:
-    """What went wrong with a file, in a line that does not name it again."""
-    if isinstance(error, UnidentifiedImageError):
-        return "of no known format"
-    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 def check_command(catalog: Catalog) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +118,35 @@ def arrays(place: str, **changed: object) -> Damage:
         np.savez(root / place, **{name: value for name, value in kept.items() if value is not None})
 
     return damage
+
+
+def pipe(place: str) -> Damage:
+    """A pipe to which nobody writes: who opens it waits for ever."""
+    return both(remove(place), lambda root: os.mkfifo(root / place))
+
+
+def endless(place: str) -> Damage:
+    return both(remove(place), lambda root: (root / place).symlink_to("/dev/zero"))
+
+
+def grow(place: str, size: int = 2**40) -> Damage:
+    """A sparse file, which takes no room on disk."""
+    return lambda root: os.truncate(root / place, size)
+
+
+def bomb(place: str, size: int) -> Damage:
+    """An npz file whose one array unpacks to `size` zeros."""
+
+    def damage(root: Path) -> None:
+        with zipfile.ZipFile(root / place, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("pixels.npy", "w") as file:
+            for _ in range(size // 2**24):
+                file.write(bytes(2**24))
+
+    return damage
+
+
+def npy_header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
 
 
 def both(*damages: Damage) -> Damage:
@@ -452,6 +483,68 @@ def test_a_root_that_holds_nothing_is_refused(tmp_path, name, kind):
     with pytest.raises(DataError) as error:
         READERS[name](root)
     assert str(root) in one_line(error.value)
+
+
+# --- hostile trees: one line, at once ---------------------------------------------------------------------------------
+
+SLOW_NAME = "(((((((a+)+)+)+)+)+)+)+x"  # as a pattern it takes for ever against a row of a
+ENTITIES = "<!DOCTYPE a [<!ENTITY e0 'ha'>" + "".join(f"<!ENTITY e{k} '{f'&e{k - 1};' * 10}'>" for k in range(1, 12)) + "]>"
+LISTS = {
+    "rafdb": RAF_LIST,
+    "simfer": "simfer.csv",
+    "affectnet": "training.csv",
+    "affectnet-npy": NPY,
+    "fer2013": "fer2013.csv",
+    "fer2013-npz": "fer2013.npz",
+    "ckplus": CK_LABEL,
+    "mmi": MMI_XML,
+    "mmi-table": "frames.csv",
+    "sfew-identities": "identities.csv",
+}
+HOSTILE: dict[str, tuple[str, Damage, str]] = {  # id -> layout, damage, a word of the message
+    **{f"{layout}: a pipe": (layout, pipe(place), "no regular file") for layout, place in LISTS.items()},
+    **{f"{layout}: endless": (layout, endless(place), "no regular file") for layout, place in LISTS.items()},
+    **{f"{layout}: a terabyte": (layout, grow(place), place) for layout, place in LISTS.items()},
+    "a folder whose name is a pattern": (
+        "ckplus",
+        both(
+            move("cohn-kanade-images/S015", f"cohn-kanade-images/{SLOW_NAME}"),
+            move(
+                f"cohn-kanade-images/{SLOW_NAME}/001/S015_001_00000001.png",
+                f"cohn-kanade-images/{SLOW_NAME}/001/{'a' * 60}.png",
+            ),
+        ),
+        "is no frame of",
+    ),
+    "a subject of a hundred digits": (
+        "ckplus",
+        both(*(move(f"{part}/S015", f"{part}/S{'1' * 100}") for part in ("cohn-kanade-images", "Emotion"))),
+        "S111",
+    ),
+    "xml that grows": ("mmi", content(MMI_XML, f"{ENTITIES}<a>&e11;</a>"), "is not xml"),
+    "xml of an unknown encoding": ("mmi", content(MMI_XML, '<?xml version="1.0" encoding="no"?><a/>'), "is not xml"),
+    "deep JSON": ("simfer", content("manifest.json", "[" * 10**5), "is not a JSON object"),
+    "an array of a petabyte": (
+        "affectnet-npy",
+        content(NPY, npy_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({10**15},)}}")),
+        "is not a npy file",
+    ),
+    "an array with a deep header": ("affectnet-npy", content(NPY, npy_header("(" * 5000)), "is not a npy file"),
+    "a zip bomb": ("fer2013-npz", bomb("fer2013.npz", 2**30 + 2**24), "too large"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_tree_is_refused_in_one_line_at_once(tmp_path, case):
+    layout, damage, named = HOSTILE[case]
+    name, build = TREES[layout]
+    build(tmp_path)
+    damage(tmp_path)
+    start = time.monotonic()
+    with pytest.raises(DataError) as error:
+        READERS[name](tmp_path)
+    assert time.monotonic() - start < 5
+    assert named in one_line(error.value)
 
 
 # --- damages that are counted -----------------------------------------------------------------------------------------

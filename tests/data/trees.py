@@ -1,4 +1,4 @@
-"""Small data sets in the exact layouts of the releases, with SimFER faces in place of the licensed ones.
+"""Small data sets in the exact layouts of the releases, with noise in place of the licensed images.
 
 The main layout of each set is fercore's own (`fercore.course.rehearsal`); the other ones that a set is found in stand here.
 Every builder takes the folder to make and `image`, a function from a running number and a class to a PIL image.
@@ -26,20 +26,12 @@ from fercore.course.rehearsal import (
     write_session,
     write_table,
 )
-from simfer.assets import load_head
-from simfer.expression import sample_expression
-from simfer.identity import sample_identity
-from simfer.render import render
-from simfer.wild import sample_scene
 
 
 @cache
 def draw(i: int, label: int | None = None) -> Image.Image:
-    """A SimFER face of 100 x 100 pixels, another for each i; SimFER shows no contempt, for which disgust stands in."""
-    rng = np.random.default_rng(i)
-    shown = i % 7 if label is None else {7: 2}.get(label, label)
-    person, expression = sample_identity(load_head(), rng), sample_expression(shown, rng)
-    return render(person, expression, sample_scene(rng), size=100)
+    """32 x 32 pixels of noise, other ones for each i: what a reader finds hangs on no image's content."""
+    return Image.fromarray(np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8))
 
 
 def main_layout(name: str, root: Path, image: ImageMaker = draw) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
+    SMALL_FILE,
     UNLABELED,
     bad,
     class_of,
@@ -18,6 +19,7 @@ from fercore.data.readers.files import (
     read_table,
     refuse_duplicates,
     relative_path,
+    require_file,
     require_folder,
     require_found,
     suggest,
@@ -122,9 +124,10 @@ def read_npy(root: Path, contempt: bool) -> Catalog:
 
 def read_npy_text(path: Path) -> str:
     """The one value of a npy file, which the release stores as text."""
+    require_file(path, most=SMALL_FILE)
     try:
         value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises half a dozen kinds: a header may say anything
         raise bad(path, f"is not a npy file ({str(error).splitlines()[0][:80] or 'empty'})", "restore the file") from None
     if value.size != 1:
         raise bad(path, f"holds {value.size} values, not one", "restore the file")

@@ -1,14 +1,13 @@
 """FER2013 (Goodfellow et al., 2013): one table that holds the pixels; the (N+M) paper pre-trains on it."""
 
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from fercore.data.readers.catalog import Catalog
-from fercore.data.readers.files import bad, class_of, make_catalog, read_table, require_folder, whole_number
+from fercore.data.readers.files import bad, class_of, make_catalog, read_table, require_file, require_folder, whole_number
 
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")  # ids 0..6
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # as in the challenge: scores are on PrivateTest
@@ -45,13 +44,14 @@ def read_fer2013(root: Path) -> Catalog:
 def read_npz(root: Path, file: Path) -> Catalog:
     """The csv's columns as arrays of uint8: pixels [N, 48, 48], emotion [N] and usage [N], 0..2 in the order of SPLITS."""
     mend = "write it again from fer2013.csv"
+    require_file(file)
     try:
         with zipfile.ZipFile(file) as archive:
             if any(entry.file_size > MOST_BYTES for entry in archive.infolist()):
                 raise ValueError("unpacked it would be too large")
         with np.load(file, allow_pickle=False) as found:
             pixels, emotions, usages = (np.atleast_1d(found[name]) for name in ("pixels", "emotion", "usage"))
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # numpy and zipfile raise half a dozen kinds
         raise bad(file, f"is not such an npz file ({str(error).splitlines()[0][:80] or 'empty'})", mend) from None
     shapes = (pixels.shape, emotions.shape, usages.shape)
     count = len(emotions)

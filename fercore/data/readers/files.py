@@ -7,8 +7,10 @@ label is skipped and counted: the releases themselves carry such files.
 import csv
 import math
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +22,7 @@ from fercore.paths import shown
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 UNLABELED = "images without a label"
+LONGEST_LINE = SMALL_FILE = 2**20  # bytes; FER2013's lines have 10,000, a session's xml 3,000
 NO_IMAGE = "files and folders among the images that are no images"
 CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
 CLASS_BY_NAME |= {"surprised": 0, "happy": 3, "sad": 4, "angry": 5}  # what other releases call them
@@ -162,13 +165,28 @@ def refuse_duplicates(keys: Iterable[object], listed: Path, lines: Sequence[int]
 # --- text and tables --------------------------------------------------------------------------------------------------
 
 
-def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one."""
+def require_file(path: Path, most: int | None = None) -> None:
+    """Raise where `path` is no regular file (a pipe would never answer, and /dev/zero never end) or has over `most` bytes."""
     if not os.path.lexists(path):
         raise bad(path, "file not found", "restore it from the release (data/README.md shows the layout)")
     try:
+        found = path.stat()
+    except OSError as error:
+        raise bad(path, f"cannot be read ({error.strerror or error})", "check that it is a file you may read") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise bad(path, "cannot be read (no regular file)", "restore it from the release")
+    if most is not None and found.st_size > most:
+        raise bad(path, f"{found.st_size:,} bytes, more than {most:,}", "restore it from the release")
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one."""
+    require_file(path)
+    try:
         with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
+                if len(line) == LONGEST_LINE:
+                    raise bad(path, f"a line of {LONGEST_LINE:,} bytes or more", "restore the file", number)
                 try:
                     yield line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
+    SMALL_FILE,
     bad,
     class_of,
     find_images,
@@ -17,6 +18,7 @@ from fercore.data.readers.files import (
     read_table,
     refuse_duplicates,
     relative_path,
+    require_file,
     require_folder,
     require_found,
     subfolders,
@@ -58,7 +60,7 @@ def read_ckplus(root: Path) -> Catalog:
                 continue
             files += frames[-FRAMES:]
             labels += [emotions.pop((subject.name, sequence.name))] * FRAMES
-            identities += [numbered(subject, r"S(\d+)", "S005")] * FRAMES
+            identities += [numbered(subject, r"S(\d{1,9})", "S005")] * FRAMES
             sequences += [len(files) // FRAMES - 1] * FRAMES
     for subject_name, sequence_name in emotions:
         missing = root / CK_IMAGES / subject_name / sequence_name
@@ -116,7 +118,9 @@ def ck_frames(sequence: Path, skipped: Counter[str]) -> list[Path]:
     """The frames S005_001_00000001.png and so on, in order."""
     frames = list(find_images(sequence, skipped).values())
     for frame in frames:
-        if not re.fullmatch(rf"{sequence.parent.name}_{sequence.name}_\d+", frame.stem, flags=re.IGNORECASE):
+        if not re.fullmatch(
+            rf"{re.escape(sequence.parent.name)}_{re.escape(sequence.name)}_\d+", frame.stem, flags=re.IGNORECASE
+        ):
             problem = f"is no frame of {sequence.parent.name}/{sequence.name}"
             raise bad(frame, problem, f"expected {sequence.parent.name}_{sequence.name}_00000001.png and so on")
     return in_order(frames, sequence)
@@ -168,7 +172,7 @@ def read_session(session: Path, skipped: Counter[str]) -> tuple[list[Path], int,
     """Three frames, class and subject of a session; None, having counted why, where it is left out."""
     names = [entry.name for entry in list_folder(session)]
     videos = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
-    about = [name for name in names if re.fullmatch(r"S\d+-\d+\.xml", name, flags=re.IGNORECASE)]
+    about = [name for name in names if re.fullmatch(r"S\d{1,9}-\d+\.xml", name, flags=re.IGNORECASE)]
     if len(about) != 1:
         raise bad(session, f"{len(about)} files such as S002-106.xml, expected one", "restore the session")
     clip = Path(about[0]).stem
@@ -193,9 +197,10 @@ def read_session(session: Path, skipped: Counter[str]) -> tuple[list[Path], int,
 
 
 def read_xml(path: Path) -> ET.Element:
+    require_file(path, most=SMALL_FILE)
     try:
         return ET.parse(path).getroot()
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # the last two of an encoding that there is not
         raise bad(path, f"is not xml ({error})", "restore the file") from None
     except OSError as error:
         raise bad(path, f"cannot be read ({error.strerror or error})", "check that it is a file you may read") from None

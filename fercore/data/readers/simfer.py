@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from fercore.data.readers.catalog import Catalog
-from fercore.data.readers.files import bad, make_catalog, read_table, refuse_duplicates, text_lines, whole_number
+from fercore.data.readers.files import (
+    SMALL_FILE,
+    bad,
+    make_catalog,
+    read_table,
+    refuse_duplicates,
+    require_file,
+    text_lines,
+    whole_number,
+)
 from fercore.data.readers.raf import LIST, read_list
 
 SIMFER_FOLDS = 8  # where SimFER has no test images: as for CK+
@@ -29,9 +38,11 @@ def read_simfer(root: Path) -> Catalog:
     if not root.is_dir():
         raise bad(root, "folder not found", make)
     manifest = root / "manifest.json"
+    if manifest.exists():
+        require_file(manifest, most=SMALL_FILE)
     try:
         complete = manifest.exists() and json.loads("".join(text_lines(manifest))).get("complete") is True
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise bad(manifest, "is not a JSON object", make) from None
     if not complete:
         raise bad(root, "was not generated to its end", make)
