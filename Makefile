@@ -26,12 +26,14 @@ course: $(READY)
 	$(PYTHON) -m fercore doctor
 	$(PYTHON) -m fercore course --profile $(PROFILE) --device $(DEVICE) $(if $(ONLY),--only $(ONLY)) $(if $(filter 1,$(FRESH)),--fresh)
 
+# A worker a core, each with whole files: their cells and fixtures belong together. The files come in the order of their names,
+# so that the longest, the course, is begun early.
+ON_ALL_CORES := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+STRICTLY := --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 test: $(READY)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest tests -q --durations=10
-	FERCORE_SHIPPED_ONLY=1 $(PYTHON) -m pytest notebooks -q --nbval --nbval-current-env --nbval-cell-timeout 300 \
-	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+	$(PYTHON) -m pytest tests notebooks -q --durations=10 $(ON_ALL_CORES) $(STRICTLY)
 
 figures: $(READY)
 	$(PYTHON) -m fercore figures

@@ -1,4 +1,9 @@
-"""How the committed notebooks are compared with what they print now (`make test` runs nbval over this folder)."""
+"""How the committed notebooks are compared with what they print now: `pytest notebooks --nbval ...`, see the Makefile."""
+
+import os
+
+os.environ["FERCORE_SHIPPED_ONLY"] = "1"  # for the kernels: the shipped results are shown, and nothing is trained
+os.environ["OMP_NUM_THREADS"] = "1"  # one a worker
 
 
 def pytest_collectstart(collector):
