@@ -80,7 +80,7 @@ def run_all(
     try:
         waiting = submit_all(pool, configs, device, precision, fresh)
         while waiting:
-            for future in finished(waiting):
+            for future in done_of(waiting):
                 config, outcome = waiting.pop(future), outcome_of(future)
                 if isinstance(outcome, str):
                     failures.append(f"{config.id}: {outcome}")
@@ -126,7 +126,7 @@ def attempt(config: RunConfig, device: str, precision: str, fresh: bool) -> RunR
         return explain(error)
 
 
-def finished(waiting: Iterable[Future]) -> Iterable[Future]:
+def done_of(waiting: Iterable[Future]) -> Iterable[Future]:
     """Which are done, after LOOK_EVERY seconds at most. submitit's jobs are no real futures, and are asked one by one."""
     if all(isinstance(future, Future) for future in waiting):
         return wait(waiting, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED).done
@@ -177,14 +177,11 @@ class Progress:
 
     def text(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
-        left = f", about {interval(self.seconds_left())} left" if 0 < self.done < self.total else ""
-        return f"sweep: {self.done} of {self.total} runs{failed}, {interval(time.monotonic() - self.started)} gone{left}"
+        left = f", about {tqdm.format_interval(self.seconds_left())} left" if 0 < self.done < self.total else ""
+        gone = tqdm.format_interval(time.monotonic() - self.started)
+        return f"sweep: {self.done} of {self.total} runs{failed}, {gone} gone{left}"
 
     def seconds_left(self) -> float:
         """The mean time between two finished runs, for those that are not; it counts down until the next one finishes."""
         mean = (self.counted - self.started) / self.done
         return max(0.0, (self.total - self.done) * mean - (time.monotonic() - self.counted))
-
-
-def interval(seconds: float) -> str:
-    return tqdm.format_interval(seconds)

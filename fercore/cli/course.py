@@ -7,12 +7,12 @@ from fercore.cli.options import literal, split_pair
 
 
 def course_command(options: argparse.Namespace) -> None:
-    from fercore.course.notebooks import run_course, summary
+    from fercore.course.notebooks import course_table, run_course
     from fercore.paths import runs_dir, shown
 
     parameters = {name: literal(value) for name, value in map(split_pair, options.parameter)}
     executed = run_course(options.profile, only=options.only, device=options.device, fresh=options.fresh, parameters=parameters)
-    print(f"\n{summary(executed)}")
+    print(f"\n{course_table(executed)}")
     print(f"\nfigures as PNG and PDF: {shown(runs_dir() / options.profile / 'figures')}")
     print("read them in a browser: .venv/bin/jupyter lab notebooks (or open the executed copies named above)")
 

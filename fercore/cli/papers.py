@@ -36,7 +36,7 @@ def report_command(options: argparse.Namespace) -> None:
 
 
 def ship_command(options: argparse.Namespace) -> None:
-    from fercore.evaluation.compare import finished
+    from fercore.evaluation.compare import status, stored
     from fercore.papers.experiments import drawn
     from fercore.papers.tables import OWN_DATA, runs_for
     from fercore.runs.shipped import ship
@@ -44,9 +44,9 @@ def ship_command(options: argparse.Namespace) -> None:
     wanted = {config for runs in find_experiments(["all"], options.profile).values() for config in runs}
     if options.profile == "paper":
         wanted |= set(runs_for(OWN_DATA))
-    results = finished(wanted)
+    results = stored(wanted)
     changed = ship(results, drawn=drawn(options.profile))
-    print(f"{len(results)} of {len(wanted)} runs are finished; {changed} new or changed in results/")
+    print(f"{len(wanted)} runs: {status(wanted, results)}; {changed} new or changed in results/")
 
 
 def errata_command(options: argparse.Namespace) -> None:

@@ -83,5 +83,7 @@ def check_results() -> Iterator[tuple[str, bool, str]]:
     index = shipped_index()
     files = {RESULTS / "runs" / run / name: row[column] for run, row in index.items() for name, column in SHIPPED_FILES.items()}
     bad = [f"{path.parent.name}/{path.name}" for path, known in files.items() if not path.exists() or sha256(path) != known]
-    answer = f"{len(index)} runs" + (f"; missing or changed: {', '.join(bad)}; restore them with git" if bad else ", unchanged")
+    diverged = sum(row["status"] == "diverged" for row in index.values())
+    state = f"missing or changed: {', '.join(bad)}; restore them with git" if bad else "unchanged"
+    answer = f"{len(index) - diverged} runs finished, {diverged} diverged; {state}"
     yield "shipped results", bool(index) and not bad, answer

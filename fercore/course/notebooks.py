@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -72,21 +71,17 @@ def choose_parameters(path: Path, given: dict[str, Any], explicit: set[str]) -> 
 
     papermill itself only warns of an unknown parameter and goes on without it.
     """
-    declared = declared_parameters(nbformat.read(path, as_version=4))
+    import papermill  # takes a second to import, and no other command needs it
+
+    declared = papermill.inspect_notebook(path).keys()
     for name in explicit - declared:
         raise ConfigError(f"{path.name} has no parameter {name!r}; it has: {', '.join(sorted(declared))}")
     return {name: value for name, value in given.items() if name in declared}
 
 
-def declared_parameters(notebook: nbformat.NotebookNode) -> set[str]:
-    """The names that the cell tagged `parameters` assigns."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    return set(re.findall(r"^([A-Za-z_]\w*)\s*(?::[^=\n]+)?=", "\n".join(cell.source for cell in cells), flags=re.MULTILINE))
-
-
 def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) -> Executed:
     """Run one notebook by papermill and count what it shows."""
-    import papermill  # takes a second to import, and no other command needs it
+    import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -111,7 +106,7 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) 
     return Executed(path.stem, time.perf_counter() - started, figures, checks, output)
 
 
-def summary(executed: list[Executed]) -> str:
+def course_table(executed: list[Executed]) -> str:
     """The table that `make course` ends with."""
     width = max(len(item.name) for item in executed)
     lines = [f"{'notebook':{width}}  minutes  figures  checks passed  executed notebook"]

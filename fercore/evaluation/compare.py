@@ -1,7 +1,7 @@
 """Runs against runs: percentages by trial, means with intervals, paired differences."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -16,7 +16,7 @@ Trial = int | tuple[int, int]
 
 def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy") -> dict[str, str]:
     """One row of a table: ours, its interval, the paired difference from `baseline`, the status."""
-    runs, others = finished(configs), finished(baseline)
+    runs, others = stored(configs), stored(baseline)
     converged = [run for run in runs if not run.diverged]
     values = percent(converged, metric)
     ours = estimate(list(values.values()))
@@ -32,8 +32,8 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
     }
 
 
-def finished(configs: Iterable[RunConfig]) -> list[RunResult]:
-    """The stored runs among `configs`."""
+def stored(configs: Iterable[RunConfig]) -> list[RunResult]:
+    """The runs of `configs` that have a result: finished ones, and diverged ones."""
     return [result for config in configs if (result := find_result(config))]
 
 
@@ -82,8 +82,8 @@ def signed(difference: Estimate) -> str:
     return f"{difference.mean:+.2f}{bounds}"
 
 
-def status(configs: list[RunConfig], runs: list[RunResult]) -> str:
-    """How many of the wanted runs there are, and how many of them diverged."""
+def status(configs: Collection[RunConfig], runs: list[RunResult]) -> str:
+    """How many of the wanted runs finished, how many diverged, and how many are not here."""
     if not runs:
         return "not run"
     diverged = sum(run.diverged for run in runs)

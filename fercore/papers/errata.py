@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fercore.data.releases import EXPECTED
 from fercore.losses import ClassCenters, LearnedReference, center_step, dda_loss, sparse_center_loss
 
 THESIS, LIU, RAJOLI = "Farzaneh's thesis", "(N+M)-tuplet paper", "AMTC3L paper"
-RAFDB_TEST = (329, 74, 160, 1185, 478, 162, 680)  # surprise, fear, disgust, happiness, sadness, anger, neutral: 3,068
+RAFDB_TEST = EXPECTED["rafdb"][0]["test"]  # surprise, fear, disgust, happiness, sadness, anger, neutral: 3,068
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ def error(found: Tensor, true: Tensor) -> float:
     return ((found - true).norm() / true.norm()).item()
 
 
-def percent(value: float) -> str:
+def whole_percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
 def compared(printed: float, right: float) -> str:
-    return f"the printed formula is off by {percent(printed)}, the right one by {percent(right)}."
+    return f"the printed formula is off by {whole_percent(printed)}, the right one by {whole_percent(right)}."
 
 
 def e1() -> Erratum:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fercore.errors import FercoreError
-from fercore.evaluation.compare import finished
+from fercore.evaluation.compare import status, stored
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary, table_report
@@ -52,11 +52,11 @@ All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
 
 
 def training_hours(profile: str) -> str:
-    """How many runs the experiments have, and the sum of the times that those finished took."""
-    configs = {config.id: config for make in EXPERIMENTS.values() for group in make(profile).values() for config in group}
-    runs = finished(configs.values())
+    """How many runs the experiments have, how many finished and diverged, and the sum of the times that these took."""
+    configs = list({config for make in EXPERIMENTS.values() for group in make(profile).values() for config in group})
+    runs = stored(configs)
     hours = sum(run.provenance["seconds"] for run in runs) / 3600
-    return f"{len(runs)} of {len(configs)} trainings are finished; their times add up to {hours:.1f} hours."
+    return f"{len(configs)} trainings: {status(configs, runs)}; their times add up to {hours:.1f} hours."
 
 
 def to_markdown(table: pd.DataFrame) -> str:

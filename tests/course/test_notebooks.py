@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
-from fercore.course.notebooks import declared_parameters
 from fercore.paths import NOTEBOOKS, ROOT
 from fercore.runs.result import sha256
 
@@ -52,8 +52,12 @@ def test_kernel_is_python3(notebook):
 def test_one_parameters_cell_declares_the_profile_that_is_shipped(notebook):
     cells = [cell for cell in code_cells(notebook) if "parameters" in tags(cell)]
     assert len(cells) == 1
-    assert {"PROFILE", "DEVICE", "FRESH"} <= declared_parameters(notebook)
     assert 'PROFILE: str = "laptop"' in cells[0].source
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_papermill_finds_the_parameters(path):
+    assert {"PROFILE", "DEVICE", "FRESH"} <= papermill.inspect_notebook(path).keys()
 
 
 def test_enough_is_compared_and_nothing_failed(notebook):

@@ -1,20 +1,16 @@
 """Many methods at once: corrected tests, ranks, calibration, cost, and the figures that show them."""
 
-import itertools
-import math
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from scipy import stats as scipy_stats
 from torch import nn
 
 from fercore.config import RunConfig
 from fercore.course.figures import plot_knob, plot_pairs, plot_ranks, plot_reliability, plot_standings, plot_trials
 from fercore.evaluation.compare import measure
 from fercore.evaluation.metrics import calibration_error, calibration_floor, reliability
-from fercore.evaluation.stats import average_ranks, critical_difference, estimate, holm, indistinguishable, paired_p
+from fercore.evaluation.stats import estimate
 from fercore.methods.table import METHODS
 from fercore.papers import experiments
 from fercore.papers.budget import cost_of, count_numbers
@@ -27,67 +23,6 @@ def axes():
     figure, axes = plt.subplots()
     yield axes
     plt.close(figure)
-
-
-# --- tests, corrected ---------------------------------------------------------------------------------------------------
-
-
-def closed_test(p: np.ndarray) -> np.ndarray:
-    """Holm's procedure as what it is: the closed test of Bonferroni's, over all sets of hypotheses with each one in them."""
-    n = len(p)
-    sets = [s for size in range(1, n + 1) for s in itertools.combinations(range(n), size)]
-    return np.array([max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(n)])
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_holm_is_the_closed_test_of_bonferronis(seed):
-    p = np.random.default_rng(seed).random(7) ** 3
-    np.testing.assert_allclose(holm(p), closed_test(p), atol=1e-12)
-
-
-def test_holm_by_hand_and_without_what_was_not_tested():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.01, math.nan, 0.04]), [0.02, math.nan, 0.04])
-    assert len(holm([])) == 0
-
-
-def test_holm_keeps_false_findings_rare():
-    """Of 2,000 families of 20 true null hypotheses about 5 % have a finding; uncorrected, 64 %."""
-    p = np.random.default_rng(0).random((2000, 20))
-    corrected = np.mean([(holm(family) < 0.05).any() for family in p])
-    assert 0.03 < corrected < 0.07
-    assert (p < 0.05).any(axis=1).mean() > 0.55
-
-
-def test_paired_p_agrees_with_the_interval():
-    values = [1.0, 2.5, 0.5, 1.5, 2.0]
-    one = estimate(values)
-    assert paired_p(values) == pytest.approx(scipy_stats.ttest_rel(values, np.zeros(5)).pvalue)
-    shifted = np.array(values) - one.low  # zero lies on the end of the 95 % interval
-    assert paired_p(shifted) == pytest.approx(0.05)
-    assert math.isnan(paired_p([1.0]))
-    assert paired_p([0.0, 0.0]) == 1
-    assert paired_p([2.0, 2.0]) == 0
-
-
-def test_ranks_by_hand_ties_share_and_the_diverged_come_last():
-    values = [[0.9, 0.8, 0.7], [0.5, 0.5, np.nan]]
-    assert average_ranks(values).tolist() == [(1 + 1.5) / 2, (2 + 1.5) / 2, 3]
-
-
-@pytest.mark.parametrize(("methods", "blocks", "q"), [(2, 10, 1.960), (5, 30, 2.728), (10, 14, 3.164)])
-def test_critical_difference_is_that_of_demsars_table(methods, blocks, q):
-    """Demsar 2006, table 5 (a)."""
-    assert critical_difference(methods, blocks) == pytest.approx(
-        q * math.sqrt(methods * (methods + 1) / (6 * blocks)), rel=1e-3
-    )
-
-
-def test_groups_are_the_longest_runs_within_the_critical_difference():
-    assert indistinguishable([1, 2, 3, 6, 7, 20], 2) == [(0, 2), (3, 4)]
-    assert indistinguishable([1, 2, 3, 4], 2) == [(0, 2), (1, 3)]
-    assert indistinguishable([1, 5], 2) == []
-    assert indistinguishable([1, 2, 3], 10) == [(0, 2)]
 
 
 # --- calibration --------------------------------------------------------------------------------------------------------

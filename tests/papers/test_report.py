@@ -170,10 +170,10 @@ def test_measured_on_names_the_preset_and_says_stand_in():
     assert measured_on(RunConfig(method="softmax", profile="quick", seed=0), "W-MNIST") == "W-MNIST"
 
 
-def test_hours_are_those_of_the_finished_runs(monkeypatch):
-    half_hour = SimpleNamespace(provenance={"seconds": 1800})
-    monkeypatch.setattr("fercore.papers.markdown.finished", lambda configs: [half_hour] * 3)
-    assert training_hours("quick").startswith("3 of ")
+def test_hours_are_those_of_all_that_was_trained(monkeypatch):
+    half_hours = [SimpleNamespace(provenance={"seconds": 1800}, diverged=diverged) for diverged in (False, True, False)]
+    monkeypatch.setattr("fercore.papers.markdown.stored", lambda configs: half_hours)
+    assert " trainings: 2 finished, 1 diverged, " in training_hours("quick")
     assert "add up to 1.5 hours" in training_hours("quick")
 
 

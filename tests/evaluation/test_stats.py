@@ -1,25 +1,35 @@
-"""What a test set can tell apart: the statistics against explicit sums and simulations, the published gains by hand."""
+"""What the statistics say: held against explicit sums, simulations, and other people's libraries."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
+import scikit_posthocs
 from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from fercore.evaluation.stats import (
+    average_ranks,
     balanced_error,
+    critical_difference,
     disagreement_bounds,
+    estimate,
     expected_best,
+    holm,
     independence,
     independent_disagreement,
+    indistinguishable,
     largest_chance_gain,
     mcnemar_p,
     needed_images,
+    needed_pairs,
     needed_seeds,
+    paired_p,
 )
-from fercore.papers.claims import CHANCE, CLAIMS, TOLD, UNDECIDED, judge, like, published_gains
-from fercore.papers.published import TEST_IMAGES, published_accuracies
+
+# --- two networks on the same test images -------------------------------------------------------------------------------
 
 
 def tosses_at_least(gain: int, disagreement: int) -> float:
@@ -92,6 +102,16 @@ def test_needed_seeds_notice_four_in_five_true_gains():
     assert needed_seeds(5, 4) == needed_seeds(-0.5, 0.4) == n
 
 
+@pytest.mark.parametrize(("gain", "std"), [(0.3, 0.4), (1.0, 0.5), (2.0, 0.6), (-0.2, 1.0)])
+@pytest.mark.parametrize("power", [0.8, 0.95])
+@pytest.mark.parametrize(("needed", "oracle"), [(needed_seeds, TTestIndPower()), (needed_pairs, TTestPower())])
+def test_needed_trainings_are_those_of_statsmodels(needed, oracle, gain, std, power):
+    n = needed(gain, std, power)
+    found = [oracle.power(abs(gain) / std, count, alpha=0.05, alternative="two-sided") for count in (n, n - 1)]
+    assert found[0] >= power * (1 - 1e-6)
+    assert n == 2 or found[1] < power
+
+
 def test_expected_best_by_known_values_and_simulation():
     assert [expected_best(n) for n in (1, 2, 3)] == pytest.approx(
         [0, 1 / math.sqrt(math.pi), 1.5 / math.sqrt(math.pi)], abs=1e-8
@@ -116,52 +136,77 @@ def test_impossible_questions_are_refused():
             function(*arguments)
 
 
-# --- the published gains ------------------------------------------------------------------------------------------------
+# --- many methods at once ---------------------------------------------------------------------------------------------------
 
 
-def test_one_gain_by_hand():
-    found = judge(86.90, 85.56, 3068, independence=0.36)
-    assert found["gain"] == 2666 - 2625 == 41
-    assert found["p best"] == pytest.approx(2 * 0.5**41)
-    independent = 3068 * (2666 * 443 + 402 * 2625) / 3068**2  # right 2666 and 2625, wrong 402 and 443
-    assert found["p independent"] == mcnemar_p(41, 41 + 2 * round((independent - 41) / 2))
-    assert found["independent"] > found["likely"] > 0
-    assert found["verdict"] == UNDECIDED
+def closed_test(p: np.ndarray) -> np.ndarray:
+    """Holm's procedure as what it is: the closed test of Bonferroni's, over all sets of hypotheses with each one in them."""
+    n = len(p)
+    sets = [s for size in range(1, n + 1) for s in itertools.combinations(range(n), size)]
+    return np.array([max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(n)])
 
 
-def test_verdicts_at_the_ends():
-    assert judge(95, 80, 3068, independence=0.4)["verdict"] == TOLD
-    assert judge(80.1, 80, 3068, independence=0.4)["verdict"] == CHANCE
-    assert judge(80, 80, 3068, independence=0.4)["verdict"] == CHANCE
-    assert judge(80, 95, 3068, independence=0.4)["verdict"] == TOLD  # a loss is told as a gain is
-    assert [like(3, 10.1), like(3, 9.9), like(-4, 9.2)] == [11, 9, 10]
+@pytest.mark.parametrize("seed", range(20))
+def test_holm_is_the_closed_test_of_bonferronis(seed):
+    p = np.random.default_rng(seed).random(7) ** 3
+    np.testing.assert_allclose(holm(p), closed_test(p), atol=1e-12)
 
 
-def test_verdict_hangs_on_the_independence_alone():
-    by_independence = [judge(86.90, 85.56, 3068, independence=value)["p likely"] for value in (0.1, 0.3, 0.5, 0.7, 1.0)]
-    assert by_independence == sorted(by_independence)
-    assert judge(86.90, 85.56, 3068, independence=1.0)["verdict"] == CHANCE
+def test_holm_by_hand_and_without_what_was_not_tested():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.01, math.nan, 0.04]), [0.02, math.nan, 0.04])
+    assert len(holm([])) == 0
 
 
-def test_every_own_row_is_judged_once_and_every_claim():
-    gains = published_gains(faces=0.36, digits=0.6)
-    keys = list(zip(gains["table"], gains["data"], gains["row"], gains["than"], strict=True))
-    assert len(set(keys)) == len(keys)
-    rows = sum(len(part) for part in published_accuracies().values())
-    against_baseline = rows - len(published_accuracies())
-    claims = len(CLAIMS) + 1  # table 3 has two data sets
-    assert len(keys) == against_baseline + claims == 45
-    assert {(table, row, than) for table, _, row, than in keys} >= set(CLAIMS)
-    assert gains.set_index(["table", "row", "than"]).loc[
-        ("table II", "pipeline b MM-NSS", "baseline"), "points"
-    ] == pytest.approx(3.12)
+def test_holm_is_that_of_statsmodels():
+    for family in np.random.default_rng(1).random((50, 12)) ** 3:
+        np.testing.assert_allclose(holm(family), multipletests(family, method="holm")[1], atol=1e-12)
 
 
-def test_digits_have_an_independence_of_their_own():
-    one, other = published_gains(0.36, 0.6), published_gains(0.36, 0.2)
-    changed = one["likely"] != other["likely"]
-    assert set(one.loc[changed, "data"]) == {"W-MNIST"}
+def test_holm_keeps_false_findings_rare():
+    """Of 2,000 families of 20 true null hypotheses about 5 % have a finding; uncorrected, 64 %."""
+    p = np.random.default_rng(0).random((2000, 20))
+    corrected = np.mean([(holm(family) < 0.05).any() for family in p])
+    assert 0.03 < corrected < 0.07
+    assert (p < 0.05).any(axis=1).mean() > 0.55
 
 
-def test_test_sets_are_named_as_in_the_tables():
-    assert {data for _, data in published_accuracies()} == set(TEST_IMAGES)
+def test_paired_p_agrees_with_the_interval():
+    values = [1.0, 2.5, 0.5, 1.5, 2.0]
+    one = estimate(values)
+    assert paired_p(values) == pytest.approx(scipy_stats.ttest_rel(values, np.zeros(5)).pvalue)
+    shifted = np.array(values) - one.low  # zero lies on the end of the 95 % interval
+    assert paired_p(shifted) == pytest.approx(0.05)
+    assert math.isnan(paired_p([1.0]))
+    assert paired_p([0.0, 0.0]) == 1
+    assert paired_p([2.0, 2.0]) == 0
+
+
+def test_ranks_by_hand_ties_share_and_the_diverged_come_last():
+    values = [[0.9, 0.8, 0.7], [0.5, 0.5, np.nan]]
+    assert average_ranks(values).tolist() == [(1 + 1.5) / 2, (2 + 1.5) / 2, 3]
+
+
+@pytest.mark.parametrize(("methods", "blocks", "q"), [(2, 10, 1.960), (5, 30, 2.728), (10, 14, 3.164)])
+def test_critical_difference_is_that_of_demsars_table(methods, blocks, q):
+    """Demsar 2006, table 5 (a)."""
+    assert critical_difference(methods, blocks) == pytest.approx(
+        q * math.sqrt(methods * (methods + 1) / (6 * blocks)), rel=1e-3
+    )
+
+
+def test_the_critical_difference_is_where_nemenyis_test_turns():
+    """scikit-posthocs has the test, pair by pair: below 5 % exactly where two average ranks lie farther apart."""
+    values = np.random.default_rng(0).normal(np.linspace(0, 2, 6), 1, (12, 6))
+    p = scikit_posthocs.posthoc_nemenyi_friedman(values).to_numpy()
+    ranks, critical = average_ranks(values), critical_difference(6, 12)
+    apart = np.abs(ranks[:, None] - ranks[None]) > critical
+    assert 0 < apart.sum() < 30
+    assert np.array_equal(apart, p < 0.05)
+
+
+def test_groups_are_the_longest_runs_within_the_critical_difference():
+    assert indistinguishable([1, 2, 3, 6, 7, 20], 2) == [(0, 2), (3, 4)]
+    assert indistinguishable([1, 2, 3, 4], 2) == [(0, 2), (1, 3)]
+    assert indistinguishable([1, 5], 2) == []
+    assert indistinguishable([1, 2, 3], 10) == [(0, 2)]
