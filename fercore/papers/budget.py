@@ -270,5 +270,5 @@ def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_
     model.to(memory_format=torch.channels_last)
     images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
     weights = (weight for module in (model, objective) for weight in module.parameters())
-    (loss, _), held = keeping(lambda: Training(model, objective)(images, labels[batch.positions], batch, 1.0), weights)
+    (loss, _), held = keeping(lambda: Training(model, objective, "fp32")(images, labels[batch.positions], batch, 1.0), weights)
     return held if loss.requires_grad else 0
