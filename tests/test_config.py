@@ -8,7 +8,7 @@ import pytest
 from fercore.cli import parser
 from fercore.cli.options import make_config
 from fercore.config import RunConfig, config_from
-from fercore.data import DATASETS
+from fercore.data.names import DATASETS
 from fercore.errors import ConfigError
 from fercore.methods.table import METHODS
 from fercore.profiles import PROFILES
