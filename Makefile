@@ -3,8 +3,9 @@
 # make figures   figures/ with REPORT.md, and the README's tables, from the shipped results
 # make results   train what results/ lacks at PROFILE=laptop, and ship it
 # make notebooks execute the committed notebooks in place from results/, and clean their metadata
+# make book      the web book with everything that it needs, in book/_build/
 # make bench     speed of the losses and of the training loop, as ratios in one run
-# make clean     remove the environment and everything under runs/
+# make clean     remove the environment, the book and everything under runs/
 PROFILE ?= quick
 DEVICE ?= auto
 ONLY ?=
@@ -20,7 +21,7 @@ else
   READY := .venv/installed
 endif
 
-.PHONY: course test figures results notebooks bench clean
+.PHONY: course test figures results notebooks book bench clean
 
 course: $(READY)
 	$(PYTHON) -m fercore doctor
@@ -48,12 +49,17 @@ NOISE := metadata.papermill cell.metadata.papermill cell.metadata.execution meta
 notebooks: $(READY)
 	FERCORE_SHIPPED_ONLY=1 $(PYTHON) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 	$(PYTHON) -m nbstripout $(KEPT) --extra-keys "$(NOISE)" notebooks/*.ipynb
+	$(PYTHON) -m book.fold
+
+book: $(READY)
+	$(PYTHON) -m sphinx -q -c book -d book/_build/doctrees . book/_build/html
+	@echo "open book/_build/index.html"
 
 bench: $(READY)
 	$(PYTHON) benchmarks/run.py
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs book/_build
 
 # Each line below fails with one clear sentence where the machine lacks something.
 PYTHON3 := $(firstword $(foreach name,python3.11 python3,$(shell command -v $(name) 2>/dev/null)))

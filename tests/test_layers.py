@@ -9,31 +9,26 @@ import pytest
 from fercore.paths import ROOT
 
 MATHEMATICS = ("checks", "mining", "tuples", "losses", "samplers", "models", "parallel.sums")
-DESCRIBED = (*MATHEMATICS, "methods", "profiles", "config", "data", "parallel", "choices", "errors", "paths")  # what a run is
+DESCRIBED = (*MATHEMATICS, "methods", "profiles", "config", "data", "parallel", "errors", "paths")  # what a run is, and on what
 LIBRARY = (*DESCRIBED, "runs", "evaluation", "train", "sweep", "trained")
 
 # Of fercore's modules, what each may import beside what stands in it. A longer name goes before the package that it is in.
 MAY_IMPORT = {
     "errors": (),
     "paths": (),
-    "choices": (),
-    "limits": ("errors",),
     "checks": (),
     "parallel.sums": (),
     "mining": ("checks",),
     "tuples": ("checks",),
-    "losses": ("checks", "choices", "mining", "parallel.sums"),
-    "samplers": ("checks", "choices", "losses", "parallel.sums"),
-    "models": ("checks", "choices"),
+    "losses": ("checks", "mining", "parallel.sums"),
+    "samplers": ("checks", "losses", "parallel.sums"),
+    "models": ("checks",),
     "models.weights": ("models", "checks", "errors", "paths"),
-    "data": ("choices", "errors", "paths"),
-    "data.names": ("errors",),
+    "data": ("errors", "paths"),
     "parallel": ("errors", "paths"),
     "methods": (*MATHEMATICS, "data.augment", "errors"),
-    "methods.table": ("methods.recipes", "errors"),
-    "methods.recipes": (),
-    "profiles": ("data.names", "errors"),
-    "config": ("choices", "limits", "methods.table", "profiles", "data.names", "errors"),
+    "profiles": ("data", "errors"),
+    "config": (*MATHEMATICS, "methods", "profiles", "data", "errors"),
     "runs": ("config", "data", "parallel", "errors", "paths"),
     "evaluation": (*DESCRIBED, "runs"),
     "train": (*DESCRIBED, "runs", "evaluation"),
@@ -42,7 +37,7 @@ MAY_IMPORT = {
     "plots": ("paths",),
     "papers": LIBRARY,
     "course": (*LIBRARY, "plots", "papers"),
-    "cli": (*LIBRARY, "limits", "plots", "papers", "course"),
+    "cli": (*LIBRARY, "plots", "papers", "course"),
     "__init__": ("config", "methods", "trained"),
     "__main__": ("cli",),
 }

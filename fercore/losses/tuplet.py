@@ -111,7 +111,7 @@ class LearnedReference(nn.Module):
         dim: D, the embedding's size.
         distance: the T it starts from; 2.0 leaves the positives a sphere of radius 1 at tau = 2.
         sign: "metric" takes A = -L_A'L_A and B = L_B'L_B, the one choice that contains (3) with a constant T:
-            -|f - c|^2 = -f'f - c'c + 2 f'c needs A = -2I and B = 2I. "literal" takes A = +L_A'L_A as (8) prints it:
+            `-|f - c|^2 = -f'f - c'c + 2 f'c` needs A = -2I and B = 2I. "literal" takes A = +L_A'L_A as (8) prints it:
             erratum E7.
 
     Shapes:

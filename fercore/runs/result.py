@@ -24,7 +24,7 @@ class RunResult:
         config: what ran.
         status: "finished", or "diverged" (the loss was not finite or above `train.DIVERGED_LOSS`).
         epochs: one row an epoch: epoch, step, lr, radius (mean length of the embeddings of a late batch), loss, val_loss,
-            val_accuracy, val_balanced_accuracy, seconds; where it diverged, the last row has no val_ columns.
+            val_accuracy, val_balanced_accuracy, seconds; where it diverged, the last row has no `val_` columns.
         test: {"last": ..., "best": ...}, each with accuracy, balanced_accuracy, recall [K] and confusion [K][K];
             "best" is the epoch of the highest balanced accuracy on the validation split. Empty where it diverged.
         provenance: seed, git commit and whether the tree was dirty, versions, device, threads, seconds, data fingerprint.
