@@ -17,8 +17,8 @@ from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.data.augment import center_crop, normalize
 from fercore.data.splits import Images, Splits
-from fercore.methods.objectives import Step
-from fercore.methods.table import METHODS, find_method
+from fercore.methods.objectives import Step, make_objective
+from fercore.methods.table import METHODS
 from fercore.models.build import build_model, output_shapes
 
 Row = tuple[str, ...]
@@ -154,7 +154,7 @@ def make_step(method: str) -> tuple[Callable[[], None], Callable[[], None]]:
     model = build_model(config, 7)
     features, dim = output_shapes(model, config)
     model.to(memory_format=torch.channels_last)
-    objective = find_method(method).objective(config, 7, dim, features)
+    objective = make_objective(config, 7, dim, features)
     weights = [*model.parameters(), *objective.parameters()]
     optimizer = loop.make_optimizer(config, weights)
     batch = loop.make_batches(objective, config, 0, split)[0]

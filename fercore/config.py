@@ -7,21 +7,37 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fercore.data import parse_name
-from fercore.data.augment import RECIPES as AUGMENTATIONS
+from fercore.choices import (
+    ATTENTION_FROM,
+    AUGMENTATIONS,
+    CENTER_STEPS,
+    FORMS,
+    GATES,
+    HEADS,
+    IDENTITIES,
+    INCEPTION,
+    INITS,
+    LENETS,
+    LENGTHS,
+    MARGIN_GRADIENTS,
+    MEMORIES,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    REDUCTIONS,
+    SCHEDULES,
+    SMALL_BELOW,
+    SOFTMAX_OF,
+    TRUNK_NAMES,
+)
+from fercore.data.names import parse_name
 from fercore.errors import ConfigError
-from fercore.losses.class_centers import INITS
-from fercore.losses.dda import NORMALIZATIONS
-from fercore.losses.tc3l import FORMS, MARGIN_GRADIENTS, REDUCTIONS
-from fercore.methods.objectives import ATTENTION_FROM, IDENTITIES, LENGTHS, SOFTMAX_OF
-from fercore.methods.table import METHODS, find_method
-from fercore.models.attention import GATES
-from fercore.models.build import HEADS, LENETS
-from fercore.models.fernet import INCEPTION, SMALL_BELOW, TRUNK_NAMES, stem_for
+from fercore.limits import Between, Key, Of, OneOf, keys_of
+from fercore.methods.table import find_method
 from fercore.profiles import SIMFER_PRESETS, find_recipe
-from fercore.samplers import MEMORIES
+
+PRETRAINED = ("none", "imagenet", "simfer", "simfer-id", "fer2013", "msceleb")  # the last with the path of a file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,58 +59,58 @@ class RunConfig:
     method: str
     data: str = "wmnist"
     profile: str = "quick"
-    seed: int = 0
+    seed: Annotated[int, Between(0, 2**31)] = 0
 
-    data_fraction: float | None = None  # of the set's training images, how much is used
-    val_fraction: float | None = None  # of these, how much is held out for validation
-    width: float | None = None  # multiplies the network's channels; 1.0 is the published network
-    epochs: int | None = None
-    batch_size: int | None = None  # of all processes together
-    lr: float | None = None  # the highest learning rate
-    schedule: str | None = None  # "trapezoid": up for 10 % of the steps, hold, down to 0 in the last 30 %; "step": see lr_step
-    lr_step: int | None = None  # "step" divides the rate by lr_decay every lr_step epochs
-    lr_decay: float | None = None
-    clip_norm: float | None = None  # the whole gradient is scaled down to this norm; 0 leaves it alone
-    momentum: float | None = None
-    weight_decay: float | None = None
+    data_fraction: Annotated[float | None, Between(1e-4, 1), "of the set's training images, how much is used"] = None
+    val_fraction: Annotated[float | None, Between(0.01, 0.9), "of these, how much is held out for validation"] = None
+    width: Annotated[float | None, Between(1 / 32, 16), "times the network's channels; 1 is the published network"] = None
+    epochs: Annotated[int | None, Between(1, 100_000), "how often all training images are seen"] = None
+    batch_size: Annotated[int | None, Between(1, 1_000_000), "of all processes together"] = None
+    lr: Annotated[float | None, Between(1e-12, 1e3), "the highest learning rate"] = None
+    schedule: Annotated[str | None, OneOf(SCHEDULES), "trapezoid: the first 10 % up, the last 30 % down"] = None
+    lr_step: Annotated[int | None, Of.STEP, Between(1, 100_000), "lr is divided by lr_decay every lr_step epochs"] = None
+    lr_decay: Annotated[float | None, Of.STEP, Between(1, 1e6), "see lr_step"] = None
+    clip_norm: Annotated[float | None, Between(0, 1e6), "of the whole gradient, at most; 0 leaves it alone"] = None
+    momentum: Annotated[float | None, Between(0, 1), "of SGD; of Adam the first beta"] = None
+    weight_decay: Annotated[float | None, Between(0, 1e3), "of every weight, towards 0"] = None
 
-    lenets: str | None = None  # "normalized": LeNets++ as its author published it; left out, as the thesis's words have it
+    lenets: Annotated[str | None, Of.DIGITS, OneOf(LENETS), "as its author has LeNets++; left out, as the thesis"] = None
 
-    preset: str | None = None  # of SimFER, where it has no path: quick, laptop, rafdb, ...
-    image_size: int | None = None  # the side in pixels to which a face is resized once
-    crop: int | None = None  # the side of what the network sees
-    augment: str | None = None  # how a training crop is taken; evaluation takes the center
-    erasing: float | None = None  # the probability of random erasing
-    trunk: str | None = None
-    pretrained: str | None = None  # "none", "imagenet", "simfer", "simfer-id", "fer2013" or "msceleb:PATH"
-    fold: int | None = None  # the test fold, where the protocol is subject-independent folds
+    preset: Annotated[str | None, Of.FACES, "of SimFER, where it has no path: quick, laptop, rafdb, ..."] = None
+    image_size: Annotated[int | None, Of.FACES, Between(16, 1024), "the side in pixels to which a face is resized once"] = None
+    crop: Annotated[int | None, Of.FACES, Between(16, 1024), "the side of what the network sees"] = None
+    augment: Annotated[str | None, Of.FACES, OneOf(AUGMENTATIONS), "how a training crop is taken; tests see the center"] = None
+    erasing: Annotated[float | None, Of.FACES, Between(0, 1), "the probability of random erasing"] = None
+    trunk: Annotated[str | None, Of.FACES, OneOf(TRUNK_NAMES), "the network without its last layers"] = None
+    pretrained: Annotated[str | None, Of.FACES, f"{', '.join(PRETRAINED)}:PATH"] = None
+    fold: Annotated[int | None, Of.FACES, Between(0, 1000), "the test fold, where a set is tested in folds of people"] = None
 
-    head: str | None = None  # the layers after the trunk, where they are not the network's own
-    optimizer: str | None = None  # "adam", its first beta being momentum; left out, SGD with momentum
+    head: Annotated[str | None, OneOf(HEADS), "the layers after the trunk; left out, the network's own"] = None
+    optimizer: Annotated[str | None, OneOf(OPTIMIZERS), "left out, SGD with momentum"] = None
 
-    lambda_c: float | None = None  # weight of the center loss
-    weight: float | None = None  # of the method's own loss beside softmax, where it is not lambda_c or gamma
-    alpha: float | None = None  # step size of the centers
-    center_init: str | None = None  # "he": N(0, 2/D); "released": N(0, 2/K)
-    attention_from: str | None = None  # of DACL, "constant", "noise" or "shuffled"; left out, its attention network's own
-    gamma: float | None = None  # weight of the DDA loss
-    gamma_warmup: float | None = None  # gamma rises from 0 over this share of the training
-    normalization: str | None = None  # "paper": 1/(2m); "released": 1/(2m^2)
-    center_step: str | None = None  # "eq3.10": Wen's step plus the DDA gradient; "wen": Wen's step alone
-    dim_reduction: str | None = None  # TC3L's term of a sample: "mean" over the embedding's dimensions, or "sum"
-    form: str | None = None  # of TC3L: "hinge", or Arsenault's "log"
-    margin_grad: str | None = None  # "detached": AMTC3L's margin is a number to the gradient; "attached": it is not
-    gate: str | None = None  # of selective attention: "soft" weights, or "hard" ones of 0 or 1
-    memory: str | None = None  # of NS-NSS's misclassification record: "running", "batch" or "decay"
-    island_weight: float | None = None  # lambda_1, of the angles between centers
-    margin: float | None = None  # of contrastive (the negatives'), triplet, coupled clusters or triplet-center loss
-    neighbors: int | None = None  # k of the locality-preserving loss
-    tau: float | None = None  # margin of the tuplet losses
-    positives: int | None = None  # images of a tuple that show the query's expression, with the query
-    negatives: int | None = None  # images of a tuple that show others
-    lengths: str | None = None  # of embeddings in the tuplet losses: "unit", or "free" as they are
-    identities: str | None = None  # of the tuples, "random" makes up who is seen; left out, the set's own, where it has them
-    softmax_of: str | None = None  # of all images of the tuples, or of their queries alone; see methods.NPlusOne
+    lambda_c: Annotated[float | None, Of.METHOD, Between(0, 1e6), "weight of the center loss"] = None
+    weight: Annotated[float | None, Of.METHOD, Between(0, 1e6), "of a loss that has no weight of its own name"] = None
+    alpha: Annotated[float | None, Of.METHOD, Between(0, 1), "step size of the centers"] = None
+    center_init: Annotated[str | None, Of.METHOD, OneOf(INITS), "he: N(0, 2/D); released: N(0, 2/K)"] = None
+    attention_from: Annotated[str | None, Of.METHOD, OneOf(ATTENTION_FROM), "in the place of DACL's own"] = None
+    gamma: Annotated[float | None, Of.METHOD, Between(0, 1e6), "weight of the DDA loss"] = None
+    gamma_warmup: Annotated[float | None, Of.METHOD, Between(0, 1), "share of the training in which gamma rises from 0"] = None
+    normalization: Annotated[str | None, Of.METHOD, OneOf(NORMALIZATIONS), "paper: 1/(2m); released: 1/(2m^2)"] = None
+    center_step: Annotated[str | None, Of.METHOD, OneOf(CENTER_STEPS), "eq3.10: Wen's plus the gradient of DDA"] = None
+    dim_reduction: Annotated[str | None, Of.METHOD, OneOf(REDUCTIONS), "of TC3L over the dimensions"] = None
+    form: Annotated[str | None, Of.METHOD, OneOf(FORMS), "of TC3L; log is Arsenault's"] = None
+    margin_grad: Annotated[str | None, Of.METHOD, OneOf(MARGIN_GRADIENTS), "detached: the margin is a constant"] = None
+    gate: Annotated[str | None, Of.METHOD, OneOf(GATES), "selective attention: weights, or 0 and 1"] = None
+    memory: Annotated[str | None, Of.METHOD, OneOf(MEMORIES), "how far NS-NSS's record of mistakes reaches back"] = None
+    island_weight: Annotated[float | None, Of.METHOD, Between(0, 1e6), "lambda_1, of the angles between centers"] = None
+    margin: Annotated[float | None, Of.METHOD, Between(0, 1e6), "of contrastive, triplet, clusters or center triplets"] = None
+    neighbors: Annotated[int | None, Of.METHOD, Between(1, 1_000_000), "k of the locality-preserving loss"] = None
+    tau: Annotated[float | None, Of.METHOD, Between(0, 1e6), "margin of the tuplet losses"] = None
+    positives: Annotated[int | None, Of.METHOD, Between(1, 1000), "images of a tuple that show the query's expression"] = None
+    negatives: Annotated[int | None, Of.METHOD, Between(1, 1000), "images of a tuple that show others"] = None
+    lengths: Annotated[str | None, Of.METHOD, OneOf(LENGTHS), "of embeddings in the tuplet losses; unit divides by them"] = None
+    identities: Annotated[str | None, Of.METHOD, OneOf(IDENTITIES), "who the tuples show, made up; left out, as known"] = None
+    softmax_of: Annotated[str | None, Of.METHOD, OneOf(SOFTMAX_OF), "the images of the tuples, or their queries alone"] = None
 
     def __post_init__(self) -> None:
         method = find_method(self.method)
@@ -102,24 +118,29 @@ class RunConfig:
         recipe = find_recipe(self.profile, self.data) | own | method.always
         if self.profile == "paper":
             recipe |= method.paper.get(parse_name(self.data)[0], {})
-        defaults = {name: value for name, value in recipe.items() if can_have(self.data, name)}
+        defaults = {name: value for name, value in recipe.items() if can_have(self.data, KEYS[name])}
         by_step = (self.schedule or defaults["schedule"]) == "step"
-        for field in dataclasses.fields(self):
-            value, name = getattr(self, field.name), field.name
-            if value is not None and name in HYPERPARAMETERS and name not in own:
-                has = ", ".join(own) or "none of its own"
-                raise ConfigError(f"method {self.method!r} does not use {name!r} (it has: {has})")
-            if value is not None and not can_have(self.data, name):
-                raise ConfigError(f"data={self.data} does not use {name!r}")
-            if value is not None and name in STEP_ONLY and not by_step:
-                raise ConfigError(f"{name} belongs to schedule=step, and this run's schedule is trapezoid")
-            if value is None and not (name in STEP_ONLY and not by_step):
+        for name, key in KEYS.items():
+            value = getattr(self, name)
+            if value is not None:
+                self.check_owner(key, own, by_step)
+            elif key.of is not Of.STEP or by_step:
                 value = defaults.get(name)
-            if value is None and name in STEP_ONLY and by_step:
+            if value is None and key.of is Of.STEP and by_step:
                 raise ConfigError(f"schedule=step needs {name}")
-            object.__setattr__(self, name, None if value is None else checked(field, value))
+            object.__setattr__(self, name, None if value is None else key.read(value))
         if self.crop is not None:
             check_faces(self)
+
+    def check_owner(self, key: Key, own: dict[str, Any], by_step: bool) -> None:
+        """Raise ConfigError where a key was given that this run's method, data set or schedule does not have."""
+        if key.of is Of.METHOD and key.name not in own:
+            has = ", ".join(own) or "none of its own"
+            raise ConfigError(f"method {self.method!r} does not use {key.name!r} (it has: {has})")
+        if not can_have(self.data, key):
+            raise ConfigError(f"data={self.data} does not use {key.name!r}")
+        if key.of is Of.STEP and not by_step:
+            raise ConfigError(f"{key.name} belongs to schedule=step, and this run's schedule is trapezoid")
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain values, without what the method does not use."""
@@ -160,78 +181,23 @@ class RunConfig:
 
 def config_from(values: dict[str, Any]) -> RunConfig:
     """A RunConfig from a dictionary or from `--set` pairs; for an unknown key ConfigError names the nearest known one."""
-    known = [field.name for field in dataclasses.fields(RunConfig)]
     for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(KEYS)}"
             raise ConfigError(f"unknown config key {key!r}{hint}")
     return RunConfig(**values)
 
 
-HYPERPARAMETERS = {name for method in METHODS.values() for name in method.hyperparameters}
-KINDS = {field.name: str(getattr(field.type, "__args__", [field.type])[0].__name__) for field in dataclasses.fields(RunConfig)}
-STEP_ONLY = ("lr_step", "lr_decay")
-DIGITS_ONLY = ("lenets",)
-FACES_ONLY = ("preset", "image_size", "crop", "augment", "erasing", "trunk", "pretrained", "fold")
-PRETRAINED = ("none", "imagenet", "simfer", "simfer-id", "fer2013", "msceleb")  # the last with the path of a file
-CHOICES = {
-    "lenets": LENETS,
-    "augment": AUGMENTATIONS,
-    "trunk": TRUNK_NAMES,
-    "head": HEADS,
-    "optimizer": ("adam",),
-    "schedule": ("trapezoid", "step"),
-    "center_init": INITS,
-    "attention_from": ATTENTION_FROM,
-    "normalization": NORMALIZATIONS,
-    "center_step": ("eq3.10", "wen"),
-    "dim_reduction": REDUCTIONS,
-    "form": FORMS,
-    "margin_grad": MARGIN_GRADIENTS,
-    "gate": GATES,
-    "memory": MEMORIES,
-    "lengths": LENGTHS,
-    "identities": IDENTITIES,
-    "softmax_of": SOFTMAX_OF,
-}
-RANGES = {  # lowest, highest allowed value
-    "seed": (0, 2**31),
-    "data_fraction": (1e-4, 1),
-    "val_fraction": (0.01, 0.9),
-    "width": (1 / 32, 16),
-    "epochs": (1, 100_000),
-    "batch_size": (1, 1_000_000),
-    "lr": (1e-12, 1e3),
-    "lr_step": (1, 100_000),
-    "lr_decay": (1, 1e6),
-    "clip_norm": (0, 1e6),
-    "momentum": (0, 1),
-    "weight_decay": (0, 1e3),
-    "image_size": (16, 1024),
-    "crop": (16, 1024),
-    "erasing": (0, 1),
-    "fold": (0, 1000),
-    "lambda_c": (0, 1e6),
-    "alpha": (0, 1),
-    "weight": (0, 1e6),
-    "gamma": (0, 1e6),
-    "gamma_warmup": (0, 1),
-    "island_weight": (0, 1e6),
-    "margin": (0, 1e6),
-    "neighbors": (1, 1_000_000),
-    "tau": (0, 1e6),
-    "positives": (1, 1000),
-    "negatives": (1, 1000),
-}
+KEYS = keys_of(RunConfig)
 
 
-def can_have(data: str, key: str) -> bool:
+def can_have(data: str, key: Key) -> bool:
     """Whether a data set has this setting: digits have none that is for faces alone, a SimFER with a path no preset."""
     name, path = parse_name(data)
-    if key == "preset":
+    if key.name == "preset":
         return name.startswith("simfer") and path is None
-    return key not in (FACES_ONLY if name == "wmnist" else DIGITS_ONLY)
+    return key.of is not (Of.FACES if name == "wmnist" else Of.DIGITS)
 
 
 def check_faces(config: RunConfig) -> None:
@@ -251,27 +217,5 @@ def check_faces(config: RunConfig) -> None:
         raise ConfigError(f"pretrained=simfer is what data=simfer makes of preset {config.preset}; choose none or simfer-id")
     if kind == "imagenet" and config.trunk == INCEPTION:
         raise ConfigError("there are no imagenet weights of trunk=inception; choose none, simfer, simfer-id or msceleb:PATH")
-    if kind == "imagenet" and (config.width, stem_for(config.crop)) != (1, "imagenet"):
+    if kind == "imagenet" and (config.width != 1 or config.crop < SMALL_BELOW):
         raise ConfigError(f"pretrained=imagenet needs width=1 and crop={SMALL_BELOW} or more: its weights have one shape")
-
-
-def checked(field: dataclasses.Field, value: Any) -> Any:
-    """`value` in the field's own type and range; strings are parsed, so `--set gamma=3` and gamma=3.0 are one config."""
-    name, kind = field.name, KINDS[field.name]
-    try:
-        if kind == "str":
-            if not isinstance(value, str):
-                raise ValueError
-        elif kind == "int":
-            if isinstance(value, bool) or (not isinstance(value, str) and int(value) != value):
-                raise ValueError
-            value = int(value)
-        else:
-            value = float(value) + 0.0  # -0.0 and 0.0 are one config
-    except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{name} must be {'a string' if kind == 'str' else f'of type {kind}'}, got {value!r}") from None
-    if name in CHOICES and value not in CHOICES[name]:
-        raise ConfigError(f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
-    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
-        raise ConfigError(f"{name} must lie in {RANGES[name][0]:g}..{RANGES[name][1]:g}, got {value:g}")
-    return value

@@ -6,7 +6,7 @@ row may name what its own paper does otherwise (fercore.methods).
 
 from typing import Any
 
-from fercore.data import parse_name
+from fercore.data.names import parse_name
 from fercore.errors import ConfigError
 
 PROFILES = ("quick", "laptop", "paper")

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore.checks import at_least_float32, check_choice, check_classes, check_embeddings, check_range
+from fercore.choices import MEMORIES
 from fercore.losses.distances import squared_distances
 from fercore.parallel.sums import all_reduce
 
 LOOP_CLASSES = 16  # up to so many classes a pass for each is as fast as sorting them
 SORTED_AT_ONCE = 2**19  # numbers: 10 MB with their positions, so that 10,000 classes of 512 dimensions stay below 20 MB
-MEMORIES = ("running", "batch", "decay")
 
 
 @torch.no_grad()

@@ -21,8 +21,7 @@ from fercore.errors import StoreError
 from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, snapshot_positions, take_snapshot, test_once
 from fercore.evaluation.evaluate import finite_or_none, look, make_step, validate
 from fercore.methods.batches import make_batches, training_views
-from fercore.methods.objectives import Step
-from fercore.methods.table import find_method
+from fercore.methods.objectives import Step, make_objective
 from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.parallel.devices import autocast, find_device, find_precision, seed_everything
@@ -115,7 +114,7 @@ def fit(
         first_before_others(lambda: load_weights(model, start))
     features, dim = output_shapes(model, config)
     model.to(device, memory_format=torch.channels_last)
-    objective = find_method(config.method).objective(config, data.num_classes, dim, features).to(device)
+    objective = make_objective(config, data.num_classes, dim, features).to(device)
     training = Training(model, objective, precision)
     if sync_batchnorm:
         share_statistics(training, device)

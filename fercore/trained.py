@@ -17,8 +17,7 @@ from fercore.data import Splits, load_data
 from fercore.data.images import UnreadableImage, read_square
 from fercore.errors import ConfigError, DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
-from fercore.methods.objectives import Step
-from fercore.methods.table import find_method
+from fercore.methods.objectives import Step, make_objective
 from fercore.models.build import build_model, output_shapes
 from fercore.parallel.devices import find_device
 from fercore.paths import runs_dir, shown
@@ -59,7 +58,7 @@ def load_trained(config: RunConfig, device: str, *, with_objective: bool = False
     model.load_state_dict(load_file(folder / "last.safetensors"))
     if with_objective:
         features, dim = output_shapes(model, config)
-        objective = find_method(config.method).objective(config, data.num_classes, dim, features)
+        objective = make_objective(config, data.num_classes, dim, features)
         objective.load_state_dict(load_file(folder / "objective.safetensors"))
         objective.to(target).eval()
     return Trained(config, data, model.to(target, memory_format=torch.channels_last).eval(), objective)

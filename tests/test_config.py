@@ -5,12 +5,16 @@ import sys
 
 import pytest
 
+from fercore.choices import INCEPTION, TRUNK_NAMES
 from fercore.cli import parser
 from fercore.cli.options import make_config
-from fercore.config import RunConfig, config_from
-from fercore.data import DATASETS
+from fercore.config import KEYS, RunConfig, config_from
+from fercore.data.names import DATASETS, FACES
+from fercore.data.readers.table import READERS
 from fercore.errors import ConfigError
+from fercore.limits import Of
 from fercore.methods.table import METHODS
+from fercore.models.resnet import TRUNKS
 from fercore.profiles import PROFILES
 from tests.messages import one_line
 
@@ -199,3 +203,17 @@ def test_the_reading_of_lenets_is_of_digits_alone_and_changes_no_other_id():
         RunConfig(method="softmax", data="simfer", lenets="normalized")
     with pytest.raises(ConfigError, match=r"^lenets must be one of normalized, got 'plain'$"):
         RunConfig(method="softmax", lenets="plain")
+
+
+def test_allowed_values_that_stand_apart_are_those_of_the_mathematics():
+    assert (*TRUNKS, INCEPTION) == TRUNK_NAMES
+    assert {"simfer", *FACES} == {"simfer-id", *READERS}
+    assert {name for name, key in KEYS.items() if key.of is Of.METHOD} == {
+        name for method in METHODS.values() for name in method.hyperparameters
+    }
+
+
+def test_config_and_methods_need_no_pytorch():
+    modules = "fercore, fercore.config, fercore.profiles, fercore.methods.table, fercore.methods.recipes, fercore.data"
+    code = f"import sys, {modules}; fercore.RunConfig(method='dda'); print({{'torch', 'numpy'}} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

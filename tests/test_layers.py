@@ -9,26 +9,31 @@ import pytest
 from fercore.paths import ROOT
 
 MATHEMATICS = ("checks", "mining", "tuples", "losses", "samplers", "models", "parallel.sums")
-DESCRIBED = (*MATHEMATICS, "methods", "profiles", "config", "data", "parallel", "errors", "paths")  # what a run is, and on what
+DESCRIBED = (*MATHEMATICS, "methods", "profiles", "config", "data", "parallel", "choices", "errors", "paths")  # what a run is
 LIBRARY = (*DESCRIBED, "runs", "evaluation", "train", "sweep", "trained")
 
 # Of fercore's modules, what each may import beside what stands in it. A longer name goes before the package that it is in.
 MAY_IMPORT = {
     "errors": (),
     "paths": (),
+    "choices": (),
+    "limits": ("errors",),
     "checks": (),
     "parallel.sums": (),
     "mining": ("checks",),
     "tuples": ("checks",),
-    "losses": ("checks", "mining", "parallel.sums"),
-    "samplers": ("checks", "losses", "parallel.sums"),
-    "models": ("checks",),
+    "losses": ("checks", "choices", "mining", "parallel.sums"),
+    "samplers": ("checks", "choices", "losses", "parallel.sums"),
+    "models": ("checks", "choices"),
     "models.weights": ("models", "checks", "errors", "paths"),
-    "data": ("errors", "paths"),
+    "data": ("choices", "errors", "paths"),
+    "data.names": ("errors",),
     "parallel": ("errors", "paths"),
     "methods": (*MATHEMATICS, "data.augment", "errors"),
-    "profiles": ("data", "errors"),
-    "config": (*MATHEMATICS, "methods", "profiles", "data", "errors"),
+    "methods.table": ("methods.recipes", "errors"),
+    "methods.recipes": (),
+    "profiles": ("data.names", "errors"),
+    "config": ("choices", "limits", "methods.table", "profiles", "data.names", "errors"),
     "runs": ("config", "data", "parallel", "errors", "paths"),
     "evaluation": (*DESCRIBED, "runs"),
     "train": (*DESCRIBED, "runs", "evaluation"),
@@ -37,7 +42,7 @@ MAY_IMPORT = {
     "plots": ("paths",),
     "papers": LIBRARY,
     "course": (*LIBRARY, "plots", "papers"),
-    "cli": (*LIBRARY, "plots", "papers", "course"),
+    "cli": (*LIBRARY, "limits", "plots", "papers", "course"),
     "__init__": ("config", "methods", "trained"),
     "__main__": ("cli",),
 }

@@ -1,16 +1,29 @@
-"""Data sets, read into memory as uint8 and handed to the training loop as three splits."""
+"""Data sets, read into memory as uint8 and handed to the training loop as three splits.
 
-from typing import Any
+What needs PyTorch is imported when it is asked for: a config, `--help` and the errors of a command line do without.
+"""
 
-from fercore.data.faces import FACES, load_faces
-from fercore.data.splits import Images, Splits
-from fercore.data.wmnist import W_MNIST_COUNTS, load_wmnist
-from fercore.errors import ConfigError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-DATASETS = ("wmnist", *FACES)
+from fercore.data.names import DATASETS, parse_name
+
+if TYPE_CHECKING:
+    from fercore.data.faces import load_faces
+    from fercore.data.splits import Images, Splits
+    from fercore.data.wmnist import W_MNIST_COUNTS, load_wmnist
+
+__all__ = ["DATASETS", "W_MNIST_COUNTS", "Images", "Splits", "load_data", "load_faces", "load_wmnist", "parse_name"]
+LAZY = {"Images": "splits", "Splits": "splits", "W_MNIST_COUNTS": "wmnist", "load_faces": "faces", "load_wmnist": "wmnist"}
 
 
-def load_data(data: str, **options: Any) -> Splits:
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{LAZY[name]}"), name)
+
+
+def load_data(data: str, **options: Any) -> "Splits":
     """The train, validation and test splits of a data set.
 
     Args:
@@ -21,20 +34,8 @@ def load_data(data: str, **options: Any) -> Splits:
         ConfigError: an unknown name.
         DataError: the data set is missing or damaged.
     """
+    from fercore.data.faces import load_faces
+    from fercore.data.wmnist import load_wmnist
+
     name, path = parse_name(data)
     return load_wmnist(**options) if name == "wmnist" else load_faces(name, path, **options)
-
-
-def parse_name(data: str) -> tuple[str, str | None]:
-    """ "rafdb:/faces/raf" -> ("rafdb", "/faces/raf"), "simfer" -> ("simfer", None); ConfigError for an unknown name."""
-    name, colon, path = data.partition(":")
-    if name not in DATASETS:
-        raise ConfigError(f"unknown data set {name!r}; known: {', '.join(DATASETS)}")
-    if colon and (name == "wmnist" or not path):
-        raise ConfigError(
-            f"{data!r}: " + ("wmnist takes no path" if name == "wmnist" else f"write {name}:PATH, or {name} alone")
-        )
-    return name, path or None
-
-
-__all__ = ["DATASETS", "W_MNIST_COUNTS", "Images", "Splits", "load_data", "load_faces", "load_wmnist", "parse_name"]

@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fercore.choices import AUGMENTATIONS
 from fercore.data.kernels import cut_squares, look_up_in_threads
 from fercore.errors import ConfigError
-
-RECIPES = ("none", "flip", "five-crop", "random-crop", "multi-scale")
 
 # The side of multi-scale's boxes, as a fraction of the image's shorter side. AMTC3L's text ("we scale them randomly then
 # randomly crop patches", IV-B) has lost its numbers. Ours: from half of the area, which still shows most of an aligned
@@ -41,7 +40,7 @@ def augment(
 
     Args:
         images: [m, C, H, W] uint8.
-        recipe: one of `RECIPES`.
+        recipe: one of `AUGMENTATIONS`.
         crop: the side of the views, at most H and W.
         erasing: the probability that a box of a view is erased; see `erase`.
         generator: a CPU generator, the only source of randomness. Views do not change with `erasing`.
@@ -55,8 +54,8 @@ def augment(
         ConfigError: the recipe is unknown, the crop is larger than the images, or erasing is no probability.
         TypeError: the images are not uint8.
     """
-    if recipe not in RECIPES:
-        raise ConfigError(f"augment must be one of {', '.join(RECIPES)}, got {recipe!r}")
+    if recipe not in AUGMENTATIONS:
+        raise ConfigError(f"augment must be one of {', '.join(AUGMENTATIONS)}, got {recipe!r}")
     if not 0 <= erasing <= 1:
         raise ConfigError(f"erasing is a probability, from 0 to 1, got {erasing}")
     check_images(images, crop)

@@ -14,7 +14,6 @@ from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError, DataError
 from fercore.paths import data_dir, shown
 
-FACES = ("simfer", "simfer-id", *(name for name in READERS if name != "simfer"))
 MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
 MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
 ID_TEST_SHARE = 0.2  # of each identity's images, the last of them

@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore.checks import at_least_float32, check_attention, check_choice, check_embeddings
+from fercore.choices import INITS
 from fercore.parallel.sums import all_reduce, world_size
-
-INITS = ("he", "released")
 
 
 class ClassCenters(nn.Module):

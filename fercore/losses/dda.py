@@ -5,9 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fercore.checks import at_least_float32, check_choice, check_embeddings
+from fercore.choices import NORMALIZATIONS
 from fercore.losses.distances import squared_distances
-
-NORMALIZATIONS = ("paper", "released")
 
 
 def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from fercore.checks import at_least_float32, check_attention, check_choice, check_embeddings, check_like, check_number
+from fercore.choices import FORMS, MARGIN_GRADIENTS, REDUCTIONS
 
-REDUCTIONS = ("mean", "sum")
-FORMS = ("hinge", "log")
-MARGIN_GRADIENTS = ("detached", "attached")
 EPSILON = 1e-8  # Arsenault's own: it bounds the logarithm at -ln(1e-8) = 18.4
 
 

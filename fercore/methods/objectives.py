@@ -1,47 +1,51 @@
-"""The one table of all methods: name -> what it adds to softmax, its hyper-parameters, its network, its paper's recipe.
+"""What each method adds to softmax: its joint loss, and what it moves, weighs or orders besides.
 
-A new loss is one file in fercore/losses, a class here where no class fits, and one row. An objective sees a training step
-whole (`Step`). It has, besides the joint loss, what moves without a gradient (`after_step`), weights for the embedding's
-dimensions where it has attention (`attend`), and batches of its own where the order of the images is a part of the method
-(`tuples`). Its parameters join the optimizer, and its state is saved and resumed with the network's. Where several processes
-train, each of them shows it the whole batch: it need not know that there are others, and nothing in it is reduced over them.
+A new loss is one file in fercore/losses, a class here where none fits, and one row of `fercore.methods.table`. An objective
+sees a training step whole (`Step`). It has, besides the joint loss, what moves without a gradient (`after_step`), weights for
+the embedding's dimensions where it has attention (`attend`), and batches of its own where the order of the images is a part of
+the method (`tuples`). Its parameters join the optimizer, and its state is saved and resumed with the network's. Where several
+processes train, each of them shows it the whole batch: it need not know that there are others, and nothing in it is reduced
+over them.
 
 On digits everything is as on faces, but smaller: the feature map that attention and heads read is LeNets++'s last one
 before it is flattened, 128 channels of 3 x 3 at width 1, and every embedding has two dimensions.
 """
 
-from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fercore.errors import ConfigError
 from fercore.losses import (
     ClassCenters,
     LearnedReference,
     amtc3l_loss,
     center_loss,
+    contrastive_loss,
+    coupled_clusters_loss,
     dda_center_gradient,
     dda_loss,
     island_center_gradient,
     island_loss,
+    locality_preserving_loss,
+    lossless_triplet_loss,
     n_plus_m_tuplet_loss,
     n_plus_one_tuplet_loss,
     separate_loss,
     sparse_center_loss,
     tc3l_loss,
     triplet_center_loss,
+    triplet_loss,
 )
+from fercore.methods.table import find_method
 from fercore.models.attention import DACLAttention, SelectiveAttention
 from fercore.samplers import MisclassificationRecord, mm_nss, ms_nss, ns_nss
 from fercore.tuples import TupleBatch, epoch_tuples
 
-SOFTMAX_OF = ("all", "queries")
-ATTENTION_FROM = ("constant", "noise", "shuffled")
 CONSTANT_ATTENTION = 0.5  # where an attention network starts, its two outputs being alike, and where DACL's mean stays
-LENGTHS = ("unit", "free")
-IDENTITIES = ("random",)
 
 
 class Step(NamedTuple):
@@ -251,28 +255,51 @@ class AMTC3L(TC3L):
 
 
 class Pairwise(Softmax):
-    """L_S + weight L, where L relates the batch's embeddings to each other: contrastive, triplet, lossless triplet, CCL, LP.
-
-    `own(embeddings, labels, **{option: config.option})` is L.
-    """
+    """L_S + weight L, where L, `own`, relates the batch's embeddings to each other."""
 
     samplewise = False
 
-    def __init__(
-        self,
-        config: Any,
-        num_classes: int,
-        dim: int,
-        features: tuple[int, int, int],
-        *,
-        own: Callable[..., Tensor],
-        **options: str,
-    ) -> None:
-        super().__init__(config, num_classes, dim, features)
-        self.own, self.options = own, {name: getattr(config, key) for name, key in options.items()}
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """L of embeddings [m, D] and labels [m]."""
+        raise NotImplementedError
 
     def forward(self, step: Step) -> Tensor:
-        return super().forward(step) + self.config.weight * self.own(step.embeddings, step.labels, **self.options)
+        return super().forward(step) + self.config.weight * self.own(step.embeddings, step.labels)
+
+
+class Contrastive(Pairwise):
+    """Hadsell et al. 2006."""
+
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return contrastive_loss(embeddings, labels, neg_margin=self.config.margin)
+
+
+class Triplet(Pairwise):
+    """Schroff et al. 2015."""
+
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return triplet_loss(embeddings, labels, margin=self.config.margin)
+
+
+class LosslessTriplet(Pairwise):
+    """Arsenault 2018."""
+
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return lossless_triplet_loss(embeddings, labels)
+
+
+class CoupledClusters(Pairwise):
+    """Liu et al. 2016."""
+
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return coupled_clusters_loss(embeddings, labels, margin=self.config.margin)
+
+
+class LocalityPreserving(Pairwise):
+    """Li et al. 2017."""
+
+    def own(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return locality_preserving_loss(embeddings, labels, neighbors=self.config.neighbors)
 
 
 class NPlusOne(Softmax):
@@ -323,3 +350,18 @@ class NPlusM(NPlusOne):
 
     def tuplet_loss(self, positives: Tensor, negatives: Tensor) -> Tensor:
         return n_plus_m_tuplet_loss(positives, negatives, reference=self.reference, tau=self.config.tau)
+
+
+def make_objective(config: Any, num_classes: int, dim: int, features: tuple[int, int, int]) -> Softmax:
+    """The objective that the row of `config.method` names; arguments as `Softmax` takes them.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
+    method = find_method(config.method)
+    place = method.objective if ":" in method.objective else f"{__name__}:{method.objective}"
+    try:
+        objective = resolve_name(place)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"method {config.method!r} has no objective {method.objective!r} ({error})") from None
+    return objective(config, num_classes, dim, features, **method.options)

@@ -1,35 +1,10 @@
-"""The one table of all methods: name -> objective, hyper-parameters, network, its paper's recipe."""
+"""The one table of all methods: name -> objective, hyper-parameters, network, its paper's recipe; without PyTorch."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from fercore.errors import ConfigError
-from fercore.losses import (
-    contrastive_loss,
-    coupled_clusters_loss,
-    locality_preserving_loss,
-    lossless_triplet_loss,
-    triplet_loss,
-)
-from fercore.methods.objectives import (
-    AMTC3L,
-    DACL,
-    DDA,
-    TC3L,
-    Center,
-    Island,
-    NPlusM,
-    NPlusOne,
-    Pairwise,
-    Separate,
-    Softmax,
-    TripletCenter,
-)
 from fercore.methods.recipes import DACL_PAPER, DDA_PAPER, NPLUS1_PAPER, NPLUSM_PAPER, TC3L_PAPER
-
-# --- the table ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -37,19 +12,22 @@ class Method:
     """One row.
 
     Attributes:
-        objective: makes the objective from (config, K, D, feature shape).
+        objective: a class of fercore.methods.objectives, or one of your own as "package.module:Class"; named, not imported,
+            so that a config and an error need no PyTorch.
         label: what figures call it.
         source: where its formulas stand.
         hyperparameters: its own, with their defaults.
         always: what its network or training must be, in every profile.
+        options: of the class besides config, K, D and feature shape, where several rows share one.
         paper: {data set: what its paper's recipe has other than the profile's}, for profile "paper" alone.
     """
 
-    objective: Callable[..., Softmax]
+    objective: str
     label: str
     source: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     always: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     paper: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -71,51 +49,47 @@ SAMPLERS = {"ms": {}, "ns": RECORD, "mm": {}}
 
 
 def center_rows() -> dict[str, Method]:
-    dacl, gated = partial(DACL, gated=False), partial(DACL, gated=True)
     return {
-        "softmax": Method(Softmax, "softmax", "thesis, 3.2"),
-        "center": Method(Center, "center loss", "Wen et al. 2016; thesis, 3.4", CENTER),
-        "dda": Method(DDA, "DDA", "thesis, 3.6", CENTER | DDA_OWN, paper=DDA_PAPER),
-        "dacl": Method(dacl, "DACL", "thesis, 4.3", CENTER | {"attention_from": None}, paper=DACL_PAPER),
-        "g-dacl": Method(gated, "g-DACL", "thesis, 4.8", CENTER, paper=DACL_PAPER),
+        "softmax": Method("Softmax", "softmax", "thesis, 3.2"),
+        "center": Method("Center", "center loss", "Wen et al. 2016; thesis, 3.4", CENTER),
+        "dda": Method("DDA", "DDA", "thesis, 3.6", CENTER | DDA_OWN, paper=DDA_PAPER),
+        "dacl": Method("DACL", "DACL", "thesis, 4.3", CENTER | {"attention_from": None}, paper=DACL_PAPER),
+        "g-dacl": Method("DACL", "g-DACL", "thesis, 4.8", CENTER, options={"gated": True}, paper=DACL_PAPER),
     }
 
 
 def tc3l_rows() -> dict[str, Method]:
     """Both losses with each sampler; the head is AMTC3L's, since sigmoids need an embedding that is not rectified."""
     rows = {}
-    for kind, own in ((TC3L, TC3L_OWN | {"form": "hinge"}), (AMTC3L, AMTC3L_OWN)):
+    for loss, own in (("TC3L", TC3L_OWN | {"form": "hinge"}), ("AMTC3L", AMTC3L_OWN)):
         for sampler, more in SAMPLERS.items():
-            row = (partial(kind, sampler=sampler), f"{kind.__name__}, {sampler.upper()}-NSS", RAJOLI, own | more)
-            rows[f"{kind.__name__.lower()}-{sampler}"] = Method(*row, always={"head": "amtc3l"}, paper=TC3L_PAPER)
+            label, options = f"{loss}, {sampler.upper()}-NSS", {"sampler": sampler}
+            row = Method(loss, label, RAJOLI, own | more, {"head": "amtc3l"}, options, TC3L_PAPER)
+            rows[f"{loss.lower()}-{sampler}"] = row
     return rows
 
 
 def tuplet_rows() -> dict[str, Method]:
     rows = {}
-    for name, kind, own, paper in (("1", NPlusOne, ONE_POSITIVE, NPLUS1_PAPER), ("m", NPlusM, TUPLE, NPLUSM_PAPER)):
+    for name, loss, own, paper in (("1", "NPlusOne", ONE_POSITIVE, NPLUS1_PAPER), ("m", "NPlusM", TUPLE, NPLUSM_PAPER)):
         for branches, head in (("1b", "one-branch"), ("2b", "two-branch")):
             label = f"{branches.upper()} (N+{name.upper()})"
-            rows[f"nplus{name}-{branches}"] = Method(kind, label, LIU, own, always={"head": head} | ANGULAR, paper=paper)
+            rows[f"nplus{name}-{branches}"] = Method(loss, label, LIU, own, always={"head": head} | ANGULAR, paper=paper)
     return rows
 
 
 def baseline_rows() -> dict[str, Method]:
     """The losses that the papers discuss; weights are ours where a source has none that fits a mean over the batch."""
-    lp = partial(Pairwise, own=locality_preserving_loss, neighbors="neighbors")
-    ccl = partial(Pairwise, own=coupled_clusters_loss, margin="margin")
-    lossless = partial(Pairwise, own=lossless_triplet_loss)
-    contrastive = partial(Pairwise, own=contrastive_loss, neg_margin="margin")
-    triplet = partial(Pairwise, own=triplet_loss, margin="margin")
+    one, head = {"weight": 1.0}, {"head": "amtc3l"}
     return {
-        "island": Method(Island, "island loss", "Cai et al. 2018", CENTER | {"island_weight": 10.0}),
-        "separate": Method(Separate, "separate loss", "Li et al. 2019", {"weight": 1.0} | CENTERS, ANGULAR),
-        "lp": Method(lp, "locality-preserving", "Li et al. 2017", {"weight": 0.01, "neighbors": 20}),
-        "ccl": Method(ccl, "coupled clusters", "Liu et al. 2016", {"weight": 0.1, "margin": 1.0}),
-        "triplet-center": Method(TripletCenter, "triplet-center", "He et al. 2018", {"weight": 0.1, "margin": 5.0} | CENTERS),
-        "lossless-triplet": Method(lossless, "lossless triplet", "Arsenault 2018", {"weight": 1.0}, always={"head": "amtc3l"}),
-        "contrastive": Method(contrastive, "contrastive", "Hadsell et al. 2006", {"weight": 1.0, "margin": 1.0}, ANGULAR),
-        "triplet": Method(triplet, "triplet", "Schroff et al. 2015", {"weight": 1.0, "margin": 0.05}, ANGULAR),
+        "island": Method("Island", "island loss", "Cai et al. 2018", CENTER | {"island_weight": 10.0}),
+        "separate": Method("Separate", "separate loss", "Li et al. 2019", one | CENTERS, ANGULAR),
+        "lp": Method("LocalityPreserving", "locality-preserving", "Li et al. 2017", {"weight": 0.01, "neighbors": 20}),
+        "ccl": Method("CoupledClusters", "coupled clusters", "Liu et al. 2016", {"weight": 0.1, "margin": 1.0}),
+        "triplet-center": Method("TripletCenter", "triplet-center", "He et al. 2018", {"weight": 0.1, "margin": 5.0} | CENTERS),
+        "lossless-triplet": Method("LosslessTriplet", "lossless triplet", "Arsenault 2018", one, head),
+        "contrastive": Method("Contrastive", "contrastive", "Hadsell et al. 2006", one | {"margin": 1.0}, ANGULAR),
+        "triplet": Method("Triplet", "triplet", "Schroff et al. 2015", one | {"margin": 0.05}, ANGULAR),
     }
 
 

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore.checks import at_least_float32, check_choice
+from fercore.choices import GATES
 from fercore.models.layers import BatchNorm, check_channels, check_sizes, init_he
 
-GATES = ("soft", "hard")
 INCLUSION = 1  # of a head's two outputs (exclusion, inclusion), as in the released DACL code
 
 

@@ -9,8 +9,6 @@ from fercore.models.fernet import FERNet, stem_for
 from fercore.models.heads import AMTC3LHead, TwoBranchHead
 from fercore.models.lenets import LeNetsPP
 
-HEADS = ("amtc3l", "one-branch", "two-branch")
-LENETS = ("normalized",)
 MNIST_SIDE = 28
 PLANE = 2  # the dimensions of a digit's embedding, whatever the head: one can look at them
 

@@ -2,11 +2,9 @@
 
 from torch import Tensor, nn
 
+from fercore.choices import INCEPTION, SMALL_BELOW
 from fercore.models.inception import InceptionTrunk
-from fercore.models.resnet import TRUNKS, ResNetTrunk
-
-# From this input size on ImageNet's stem is used: 80 lets the thesis's 90 px crops keep it, and with it ImageNet's weights.
-SMALL_BELOW = 80
+from fercore.models.resnet import ResNetTrunk
 
 
 def stem_for(crop: int) -> str:
@@ -52,7 +50,3 @@ class FERNet(nn.Module):
     def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         embeddings = feature_map.mean(dim=(2, 3))
         return embeddings, self.classify(embeddings)
-
-
-INCEPTION = "inception"
-TRUNK_NAMES = (*TRUNKS, INCEPTION)

@@ -19,8 +19,7 @@ from fercore.data.simfer import load_turned, make_simfer, simfer_truth
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
 from fercore.evaluation.evaluate import evaluate
-from fercore.methods.objectives import Step
-from fercore.methods.table import find_method
+from fercore.methods.objectives import Step, make_objective
 from fercore.mining import mine_positives
 from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
@@ -212,7 +211,7 @@ def mining(config: RunConfig, device: str) -> Arrays:
     if start := starting_weights(config, find_device(device)):
         load_weights(untrained, start)
     features, dim = output_shapes(untrained, config)
-    objective = find_method(config.method).objective(config, data.num_classes, dim, features)
+    objective = make_objective(config, data.num_classes, dim, features)
     seen = {"start": (untrained, data.train), "end": (trained.model, data.train), "new": (trained.model, data.test)}
     arrays = {}
     for when, (model, split) in seen.items():

@@ -22,8 +22,7 @@ from fercore.data.releases import EXPECTED
 from fercore.errors import ConfigError
 from fercore.evaluation.evaluate import look
 from fercore.methods.batches import make_batches
-from fercore.methods.objectives import Softmax
-from fercore.methods.table import find_method
+from fercore.methods.objectives import Softmax, make_objective
 from fercore.models.build import MNIST_SIDE, build_model, output_shapes
 from fercore.papers.published import DATA_NAMES
 from fercore.papers.tables import OWN_DATA, OWN_FOLDS, runs_for
@@ -156,7 +155,7 @@ def on_meta(config: RunConfig) -> tuple[nn.Module, Softmax]:
     with torch.device("meta"):
         model = build_model(config, classes)
         features, dim = output_shapes(model, config)
-        return model, find_method(config.method).objective(config, classes, dim, features)
+        return model, make_objective(config, classes, dim, features)
 
 
 def batch_images(config: RunConfig) -> int:
@@ -252,7 +251,7 @@ def cost_of(config: RunConfig, num_classes: int) -> Cost:
     seed_everything(config.seed)
     model = build_model(config, num_classes)
     features, dim = output_shapes(model, config)
-    objective = find_method(config.method).objective(config, num_classes, dim, features)
+    objective = make_objective(config, num_classes, dim, features)
     return Cost(count_numbers(model), count_numbers(objective), held_by_step(config, model, objective, num_classes))
 
 

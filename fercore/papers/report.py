@@ -3,7 +3,7 @@
 import pandas as pd
 
 from fercore.config import RunConfig
-from fercore.data import parse_name
+from fercore.data.names import parse_name
 from fercore.evaluation.compare import compare
 from fercore.papers.experiments import PAPER_TABLES
 from fercore.papers.published import DATA_NAMES, LAYERS, published

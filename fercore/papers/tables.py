@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fercore.config import RunConfig
-from fercore.data import parse_name
+from fercore.data.names import parse_name
 from fercore.data.readers.sequences import CK_FOLDS, MMI_FOLDS
 from fercore.errors import ConfigError
 from fercore.methods.recipes import DACL_PAPER, TC3L_PAPER

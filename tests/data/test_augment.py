@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
+from fercore.choices import AUGMENTATIONS
 from fercore.data.augment import (
     BOX_SIDES,
     ERASED_AREA,
     ERASED_ASPECT,
-    RECIPES,
     augment,
     center_crop,
     cut,
@@ -251,7 +251,7 @@ def test_every_image_is_erased_with_its_own_color():
 def test_erasing_changes_no_crop_and_not_the_argument():
     images = noise(50, 3, 12, 12)
     before = images.clone()
-    for recipe in RECIPES:
+    for recipe in AUGMENTATIONS:
         plain = augment(images, recipe, 8, erasing=0.0, generator=seeded())
         erased = augment(images, recipe, 8, erasing=1.0, generator=seeded())
         assert 0.7 < (plain == erased).double().mean() < 0.98
@@ -262,7 +262,7 @@ def test_erasing_changes_no_crop_and_not_the_argument():
 
 
 @pytest.mark.parametrize("erasing", [0.0, 0.5])
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", AUGMENTATIONS)
 def test_the_generator_alone_decides(recipe, erasing):
     images = noise(64, 3, 20, 20)
     torch.manual_seed(1)
@@ -276,20 +276,20 @@ def test_the_generator_alone_decides(recipe, erasing):
     assert torch.equal(first, other) == (recipe == "none" and not erasing)
 
 
-@pytest.mark.parametrize("recipe", RECIPES[1:])  # "none" draws nothing
+@pytest.mark.parametrize("recipe", AUGMENTATIONS[1:])  # "none" draws nothing
 def test_two_batches_of_one_generator_differ(recipe):
     images, generator = noise(64, 1, 20, 20), seeded()
     first = augment(images, recipe, 14, erasing=0.0, generator=generator)
     assert not torch.equal(first, augment(images, recipe, 14, erasing=0.0, generator=generator))
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", AUGMENTATIONS)
 def test_one_image_and_one_channel_are_enough(recipe):
     assert augment(noise(1, 1, 9, 9), recipe, 8, erasing=1.0, generator=seeded()).shape == (1, 1, 8, 8)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", AUGMENTATIONS)
 def test_a_gpu_sees_the_same_views(recipe):
     images = noise(32, 3, 40, 40)
     expected = augment(images, recipe, 30, erasing=0.5, generator=seeded())

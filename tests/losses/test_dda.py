@@ -10,8 +10,7 @@ from torch import Tensor
 
 from fercore.config import RunConfig
 from fercore.losses import ClassCenters, center_loss, center_step, dda_center_gradient, dda_loss
-from fercore.methods.objectives import Step
-from fercore.methods.table import find_method
+from fercore.methods.objectives import Step, make_objective
 
 NORMALIZATIONS = ("paper", "released")
 MAP = (4, 2, 2)  # of the feature map, which these methods do not read
@@ -249,7 +248,7 @@ def test_center_update_does_not_depend_on_lambda(method):
     x, y, c = (value.float() if value.is_floating_point() else value for value in draw(12, 5, 2))
     moved = []
     for lambda_c in (0.001, 10.0):
-        objective = find_method(method).objective(RunConfig(method=method, lambda_c=lambda_c), 5, 2, MAP)
+        objective = make_objective(RunConfig(method=method, lambda_c=lambda_c), 5, 2, MAP)
         objective.centers.copy_(c)
         step = Step(x.clone().requires_grad_(), torch.zeros(12, 5), y)
         objective(step).backward()
@@ -264,7 +263,7 @@ def test_methods_differ_by_their_losses():
     logits = torch.zeros(12, 5)
     values = {}
     for method, own in {"softmax": {}, "center": {"lambda_c": 0.5}, "dda": {"lambda_c": 0.5, "gamma": 2}}.items():
-        objective = find_method(method).objective(RunConfig(method=method, **own), 5, 2, MAP)
+        objective = make_objective(RunConfig(method=method, **own), 5, 2, MAP)
         if own:
             objective.centers.copy_(c)
         values[method] = objective(Step(x, logits, y)).item()
@@ -275,7 +274,7 @@ def test_methods_differ_by_their_losses():
 
 def test_gamma_rises_over_its_warmup():
     x, y, _ = (value.float() if value.is_floating_point() else value for value in draw(12, 5, 2))
-    objective = find_method("dda").objective(RunConfig(method="dda", gamma=4, gamma_warmup=0.5), 5, 2, MAP)
+    objective = make_objective(RunConfig(method="dda", gamma=4, gamma_warmup=0.5), 5, 2, MAP)
     at = [objective(Step(x, torch.zeros(12, 5), y, progress)).item() for progress in (0, 0.25, 0.5, 1)]
     assert at[1] - at[0] == pytest.approx((at[2] - at[0]) / 2, rel=1e-5)
     assert at[3] == at[2]
@@ -285,7 +284,7 @@ def test_eq310_adds_the_dda_gradient_and_wen_does_not():
     x, y, c = (value.float() if value.is_floating_point() else value for value in draw(12, 5, 2))
     moved = {}
     for rule in ("eq3.10", "wen"):
-        objective = find_method("dda").objective(RunConfig(method="dda", center_step=rule, alpha=0.5), 5, 2, MAP)
+        objective = make_objective(RunConfig(method="dda", center_step=rule, alpha=0.5), 5, 2, MAP)
         objective.centers.copy_(c)
         objective.after_step(Step(x, torch.zeros(12, 5), y))
         moved[rule] = objective.centers.clone()
