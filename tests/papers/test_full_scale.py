@@ -32,7 +32,7 @@ from simfer.identity import sample_identity
 from simfer.render import render
 from simfer.wild import sample_scene
 from tests.messages import one_line
-from tests.papers.test_report import pretend
+from tests.papers.pretend import pretend
 
 SMALL = {"image_size": 32, "crop": 28, "width": 1 / 16, "epochs": 1, "batch_size": 24, "pretrained": "none"} | {
     "val_fraction": 0.25

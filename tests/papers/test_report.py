@@ -14,20 +14,10 @@ from fercore.papers.markdown import BEGIN, END, to_document, to_markdown, to_rea
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.profiles import PROFILES
-from fercore.runs.local import save_result
-from fercore.runs.result import RunResult
 from tests.messages import one_line
+from tests.papers.pretend import pretend
 
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
-CONFUSION = (8 * np.eye(7, dtype=int) + np.roll(2 * np.eye(7, dtype=int), 1, axis=1)).tolist()  # 2 of 10 called the next class
-
-
-def pretend(config, accuracy: float | None, classes: tuple[str, ...] = tuple("0123456789"), **more) -> None:
-    """Store a run of `config` with this test accuracy; None: it diverged."""
-    metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "recall": [accuracy] * 10, "confusion": CONFUSION} | more
-    test = {} if accuracy is None else {"last": metrics, "best": metrics}
-    provenance = {"seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "class_names": list(classes)}
-    save_result(RunResult(config, "diverged" if accuracy is None else "finished", [], test, provenance), {"x": np.zeros(1)})
 
 
 def row(name: str) -> dict[str, str]:

@@ -1,10 +1,7 @@
 """Whole sets: determinism, layout, resuming, damage, and who may know what."""
 
-import csv
 import dataclasses
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -16,8 +13,7 @@ from simfer import dataset
 from simfer.dataset import PRESETS, RAFDB_TEST, RAFDB_TRAIN, Recipe, SimferError, check, draw, image_path, item, items, make
 from simfer.expression import CLASS_NAMES
 from simfer.wild import to_jpeg
-
-SMALL = Recipe(train=(4, 3, 3, 4, 3, 3, 4), test=(2, 1, 2, 1, 2, 1, 1), identities=(5, 3), size=24)
+from tests.simfer.sets import SMALL, simfer, truth
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +22,6 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simfer") / "set"
     make(SMALL, folder, seed=3, workers=1)
     return folder
-
-
-def simfer(*arguments, **more):
-    return subprocess.run([sys.executable, "-m", "simfer", *map(str, arguments)], capture_output=True, text=True, **more)
-
-
-def truth(folder):
-    with (folder / "simfer.csv").open() as lines:
-        return list(csv.DictReader(lines))
 
 
 def test_the_layout_is_rafdbs(small):

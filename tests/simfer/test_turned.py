@@ -10,7 +10,7 @@ from PIL import Image
 from simfer.dataset import SimferError, check, image_path, item, make, turned_items
 from simfer.expression import CLASS_NAMES
 from simfer.wild import KNOBS, Scene, sample_scene, turn
-from tests.simfer.test_dataset import SMALL, simfer, truth
+from tests.simfer.sets import SMALL, simfer, truth
 
 RECIPE = dataclasses.replace(SMALL, test=(3,) * 7, wildness=1.5)
 TURNED_BY = {"occlusion": {"occluder"}, "pose": {"yaw", "pitch", "roll"}, "blur": {"blur", "downscale"}}
