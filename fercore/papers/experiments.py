@@ -1,7 +1,7 @@
 """Which runs a figure or a table of the course needs: one function each, shared by notebooks, sweeps and the report.
 
-Each returns {row label: [one config a seed]}. The label is what a reader sees; rows of published tables are those of
-fercore.papers.tables.
+Each returns {row label: [one config a seed]}; rows of published tables are those of fercore.papers.tables. A row has as many
+seeds as there are (`tables.runs_of`), but for ONE_SEED: what is looked at training by training, and no verdict hangs on.
 """
 
 from collections.abc import Callable
@@ -20,24 +20,18 @@ from fercore.papers.tables import (
     TABLE_GAMMAS,
     TUPLETS,
     Experiment,
+    Rows,
     from_weights,
     on_digits,
     on_sequences,
     on_simfer,
-    seeds_of,
+    runs_of,
 )
 from fercore.papers.tuning import trials, tuned
-from fercore.profiles import check_profile
 
 QUICK_METHODS = ("softmax", "center", "dacl")
-LEADERBOARD_SEEDS = {"quick": (0,), "laptop": (0, 1, 2, 3, 4), "paper": (0, 1, 2, 3, 4)}
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
 FACE_GAMMAS = (1, 3, 5)  # the last is table 3.3's, the best on RAF-DB
-
-
-def few(profile: str) -> int | None:
-    """One seed at profile quick, for experiments of many rows."""
-    return 1 if profile == "quick" else None
 
 
 def table_3_1(profile: str) -> Experiment:
@@ -46,17 +40,19 @@ def table_3_1(profile: str) -> Experiment:
 
 
 def chapter_1(profile: str) -> Experiment:
-    """Softmax and center loss with every seed; one DDA run to look ahead."""
-    return on_digits(CENTERS, profile) | {"DDA": seeds_of(profile, seeds=1, method="dda", gamma=5, normalization="released")}
+    """Softmax and center loss, and DDA to look ahead."""
+    return on_digits(CENTERS | {"DDA": DIGITS["DDA gamma 5, released"]}, profile)
 
 
 def gamma_sweep(profile: str) -> Experiment:
     """Figure 3.5 (d) to (i): six gammas with the released normalization, gamma 0 being center loss."""
-    rows = {"0": seeds_of(profile, method="center")}
-    for gamma in TABLE_GAMMAS + HIGH_GAMMAS:
-        seeds = 1 if gamma in HIGH_GAMMAS else None
-        rows[str(gamma)] = seeds_of(profile, seeds, method="dda", gamma=gamma, normalization="released")
-    return rows
+    return on_digits(by_gamma(TABLE_GAMMAS + HIGH_GAMMAS), profile)
+
+
+def by_gamma(gammas: tuple[float, ...]) -> Rows:
+    """DDA as released, a row a gamma; 0 is center loss."""
+    rows = {f"{gamma:g}": {"method": "dda", "gamma": gamma, "normalization": "released"} for gamma in gammas}
+    return {"0": CENTERS["center loss"]} | rows
 
 
 MAP_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -71,17 +67,16 @@ def rate_map(profile: str) -> Experiment:
     """
     weights, rates = ((0.01, 1.0), (0.003, 0.01)) if profile == "quick" else (MAP_WEIGHTS, MAP_RATES)
     return {
-        f"{weight:g} {rate:g}": seeds_of(
-            profile, 1, method="dda", center_step="wen", gamma=2 * weight, lr=rate, **short_size(profile)
-        )
+        f"{weight:g} {rate:g}": short(profile, center_step="wen", gamma=2 * weight, lr=rate)
         for weight in weights
         for rate in rates
     }
 
 
-def short_size(profile: str) -> dict[str, float]:
-    """What makes a training of `rate_map` and `stabilizers` short: a quarter of the images, four epochs."""
-    return {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+def short(profile: str, **values: float | str) -> list[RunConfig]:
+    """One short training of DDA, for `rate_map` and `stabilizers`: a quarter of the images, four epochs."""
+    size = {} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    return [RunConfig(method="dda", profile=profile, **size, **values)]
 
 
 STABILIZERS = {
@@ -101,9 +96,7 @@ STABILIZERS = {
 def stabilizers(profile: str) -> Experiment:
     """What keeps gamma 5 from diverging, one change at a time; the size of `rate_map`'s cells."""
     chosen = STABILIZERS if profile != "quick" else dict(list(STABILIZERS.items())[:: len(STABILIZERS) - 1])
-    return {
-        label: seeds_of(profile, 1, method="dda", gamma=5, **change, **short_size(profile)) for label, change in chosen.items()
-    }
+    return {label: short(profile, gamma=5, **change) for label, change in chosen.items()}
 
 
 def face_baselines(profile: str) -> Experiment:
@@ -118,24 +111,19 @@ def table_3_3(profile: str) -> Experiment:
 
 def face_gammas(profile: str) -> Experiment:
     """Figure 3.15 on SimFER, with the released normalization; gamma 0 is center loss."""
-    gammas = FACE_GAMMAS if profile != "quick" else FACE_GAMMAS[::2]
-    rows = {"0": CENTERS["center loss"]}
-    rows |= {str(gamma): {"method": "dda", "gamma": gamma, "normalization": "released"} for gamma in gammas}
-    return on_simfer(rows, profile)
+    return on_simfer(by_gamma(FACE_GAMMAS if profile != "quick" else FACE_GAMMAS[::2]), profile)
 
 
 def face_difficulty(profile: str) -> Experiment:
     """Softmax on SimFER's easy, default and hard presets, which differ in the knobs difficulty and wildness alone."""
     presets = {"easy": "laptop-easy", "default": "laptop", "hard": "laptop-hard"} if profile == "laptop" else {"default": None}
-    return {label: seeds_of(profile, method="softmax", data="simfer", preset=preset) for label, preset in presets.items()}
+    return {label: runs_of(profile, method="softmax", data="simfer", preset=preset) for label, preset in presets.items()}
 
 
 def face_pretraining(profile: str) -> Experiment:
     """Softmax on SimFER from random weights, and from a network that was trained to tell people apart."""
-    return {
-        "from scratch": seeds_of(profile, method="softmax", data="simfer"),
-        "pre-trained on identities": seeds_of(profile, 1, method="softmax", data="simfer", pretrained="simfer-id"),
-    }
+    softmax = CENTERS["softmax"]
+    return on_simfer({"from scratch": softmax, "pre-trained on identities": softmax | {"pretrained": "simfer-id"}}, profile)
 
 
 def attention_collapse(profile: str) -> Experiment:
@@ -156,26 +144,21 @@ def dacl_ablation(profile: str) -> Experiment:
     rows = {"center loss: a = 1": CENTERS["center loss"], "a = 0.5": {"method": "dacl", "attention_from": "constant"}}
     rows |= {"noise": {"method": "dacl", "attention_from": "noise"}}
     rows |= {"another image's": {"method": "dacl", "attention_from": "shuffled"}, "its own: DACL": CHAPTER_4["DACL"]}
-    return on_simfer(rows, profile, few(profile))
+    return on_simfer(rows, profile)
 
 
 def tuning(profile: str) -> Experiment:
     """The trials of every method (fercore.tuning), a row each; and what a seed does to one, with softmax's default."""
     tried = {method: trials(method, profile) for method in METHODS}
     rows = {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
-    seeds = LEADERBOARD_SEEDS[check_profile(profile)]
-    return rows | {"softmax, every seed": [tried["softmax"][0].replace(seed=seed) for seed in seeds]}
+    default = tried["softmax"][0]
+    return rows | {"softmax, every seed": runs_of(profile, method="softmax", data="simfer", epochs=default.epochs)}
 
 
 def leaderboard(profile: str) -> Experiment:
     """Every method on SimFER as its trials chose it, with the same recipe and the same seeds; at quick a few of them."""
-    seeds, names = LEADERBOARD_SEEDS[check_profile(profile)], QUICK_METHODS if profile == "quick" else METHODS
-    return {
-        METHODS[name].label: [
-            RunConfig(method=name, data="simfer", profile=profile, seed=seed, **tuned(name, profile)) for seed in seeds
-        ]
-        for name in names
-    }
+    names = QUICK_METHODS if profile == "quick" else METHODS
+    return on_simfer({METHODS[name].label: {"method": name} | tuned(name, profile) for name in names}, profile)
 
 
 def other_heads(profile: str) -> Experiment:
@@ -184,7 +167,7 @@ def other_heads(profile: str) -> Experiment:
     Labels are the heads' names, as `RunConfig.head` has them.
     """
     rows = {head: {"method": "softmax", "head": head} for head in ("amtc3l", "one-branch")}
-    return on_simfer(rows, profile, few(profile))
+    return on_simfer(rows, profile)
 
 
 NOISE_METHODS = ("softmax", "center", "dacl", "amtc3l-mm", "nplusm-2b")
@@ -198,7 +181,7 @@ def label_noise(profile: str) -> Experiment:
     rows = {}
     for method in NOISE_METHODS if profile != "quick" else NOISE_METHODS[:2]:
         short = {"epochs": trials(method, profile)[0].epochs, **tuned(method, profile)}
-        clean = seeds_of(profile, 1, method=method, data="simfer", **short)
+        clean = [RunConfig(method=method, data="simfer", profile=profile, **short)]
         rows[f"clean {METHODS[method].label}"] = clean
         rows[f"noisy {METHODS[method].label}"] = [run.replace(preset=f"{run.preset}-noisy") for run in clean]
     return rows
@@ -216,18 +199,18 @@ ANATOMY = {
 
 def amtc3l_anatomy(profile: str) -> Experiment:
     """The three samplers and three other readings of the loss, one seed each, on digits: their box can be drawn."""
-    return {label: seeds_of(profile, 1, **values) for label, values in ANATOMY.items()}
+    return {label: [RunConfig(profile=profile, **values)] for label, values in ANATOMY.items()}
 
 
 def table_amtc3l_1(profile: str) -> Experiment:
     """AMTC3L's table I: cross entropy with the paper's classifier, and AMTC3L with each sampler."""
-    return on_simfer(AMTC3L_1, profile, few(profile))
+    return on_simfer(AMTC3L_1, profile)
 
 
 def table_amtc3l_2(profile: str) -> Experiment:
     """AMTC3L's table II: pipeline a adds TC3L to the baseline, b AMTC3L; b once more with its margin in the gradient."""
     attached = {"method": "amtc3l-mm", "margin_grad": "attached"}
-    return on_simfer(AMTC3L_2 | {"pipeline b MM-NSS, margin attached": attached}, profile, few(profile))
+    return on_simfer(AMTC3L_2 | {"pipeline b MM-NSS, margin attached": attached}, profile)
 
 
 LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is a sixth to a third of cross entropy's
@@ -244,7 +227,7 @@ def amtc3l_steps(profile: str) -> Experiment:
         for tail, weight in (("", 1.0), (", loud", LOUD))
         for name in SAMPLERS
     }
-    return on_simfer(rows, profile, few(profile))
+    return on_simfer(rows, profile)
 
 
 def tuplet_tables(profile: str) -> Experiment:
@@ -307,6 +290,9 @@ PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 4": tuplet_confusions,
     "table 5": tuplet_accuracies,
 }
+
+
+ONE_SEED = ("rate_map", "stabilizers", "tuning", "label_noise", "amtc3l_anatomy")
 
 
 def drawn(profile: str) -> set[str]:

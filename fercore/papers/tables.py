@@ -18,6 +18,7 @@ from fercore.errors import ConfigError
 from fercore.methods.recipes import DACL_PAPER, TC3L_PAPER
 from fercore.paths import data_dir, shown
 from fercore.profiles import check_profile
+from fercore.runs.find import find_result
 
 Rows = dict[str, dict[str, Any]]  # row label -> what its runs set
 Experiment = dict[str, list[RunConfig]]  # row label -> one config a seed, or a fold
@@ -61,20 +62,29 @@ def from_weights(rows: Rows, weights: str, reading: str = "", **recipe: Any) -> 
 
 # --- on what everyone has -----------------------------------------------------------------------------------------------
 
-SEEDS = {"quick": (0, 1), "laptop": (0, 1, 2), "paper": (0, 1, 2)}
+SEEDS = {"quick": 2, "laptop": 5, "paper": 5}  # of every row at least
+MOST_SEEDS = 10
 
 
-def seeds_of(profile: str, seeds: int | None = None, **values: Any) -> list[RunConfig]:
-    """One config a seed, for the profile's seeds or the first few of them."""
-    return [RunConfig(profile=profile, seed=seed, **values) for seed in SEEDS[check_profile(profile)][:seeds]]
+def runs_of(profile: str, *, folds: int = 0, **values: Any) -> list[RunConfig]:
+    """A row's configs: one a test fold, where the protocol has folds, else one a seed.
+
+    The seeds are the profile's, and each further one of the first ten that is stored: how many there are is a fact, and no
+    table's choice.
+    """
+    if folds:
+        return [RunConfig(profile=profile, fold=fold, **values) for fold in range(folds)]
+    configs = [RunConfig(profile=profile, seed=seed, **values) for seed in range(MOST_SEEDS)]
+    least = SEEDS[check_profile(profile)]
+    return configs[:least] + [config for config in configs[least:] if find_result(config)]
 
 
 def on_digits(rows: Rows, profile: str) -> Experiment:
-    return {label: seeds_of(profile, **own) for label, own in rows.items()}
+    return {label: runs_of(profile, **own) for label, own in rows.items()}
 
 
-def on_simfer(rows: Rows, profile: str, seeds: int | None = None) -> Experiment:
-    return {label: seeds_of(profile, seeds, data="simfer", **own) for label, own in rows.items()}
+def on_simfer(rows: Rows, profile: str) -> Experiment:
+    return {label: runs_of(profile, data="simfer", **own) for label, own in rows.items()}
 
 
 SIMFER_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
@@ -90,16 +100,14 @@ SEQUENCES_TRAINING = {
 
 
 def on_sequences(rows: Rows, profile: str) -> Experiment:
-    """SimFER's sequences; one config a test fold, one seed."""
-    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | {"profile": profile}
-    folds = range(SIMFER_FOLDS[profile])
-    return {label: [RunConfig(**recipe | own, fold=fold) for fold in folds] for label, own in rows.items()}
+    """On SimFER's sequences, in folds."""
+    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | {"folds": SIMFER_FOLDS[profile]}
+    return {label: runs_of(profile, **recipe | own) for label, own in rows.items()}
 
 
 # --- on the papers' own data --------------------------------------------------------------------------------------------
 
 FACE_WEIGHTS = "data/weights/msceleb_resnet18.pth"  # the thesis's have no address: put your own there
-OWN_SEEDS = (0, 1, 2)
 OWN_FOLDS = {"ckplus": CK_FOLDS, "mmi": MMI_FOLDS}  # one run a fold: the spread is over folds
 BASELINE = TC3L_PAPER["rafdb"] | {"lr": 0.01}  # the AMTC3L paper's recipe, at the rate of its cross entropy
 
@@ -137,7 +145,7 @@ OWN_DATA: dict[str, list[tuple[str, Rows]]] = {
 def on_own_data(table: str, **changes: Any) -> list[Experiment]:
     """The runs of a published table on its own data, at profile paper: an experiment for each set and recipe.
 
-    Three seeds a row; where the protocol is subject-independent folds, one run a fold.
+    Five seeds a row or more; where the protocol is subject-independent folds, one run a fold.
 
     Args:
         table: a key of OWN_DATA.
@@ -148,13 +156,13 @@ def on_own_data(table: str, **changes: Any) -> list[Experiment]:
     """
     if table not in OWN_DATA:
         raise ConfigError(f"no full-scale runs for {table!r}; known: {', '.join(OWN_DATA)}")
-    return [{label: published_runs(data, own | changes) for label, own in rows.items()} for data, rows in OWN_DATA[table]]
-
-
-def published_runs(data: str, own: dict[str, Any]) -> list[RunConfig]:
-    """One config a seed, or a fold, at the published schedule."""
-    trials = [{"seed": 0, "fold": fold} for fold in range(OWN_FOLDS.get(data, 0))] or [{"seed": seed} for seed in OWN_SEEDS]
-    return [RunConfig(data=data, profile="paper", **own | trial) for trial in trials]
+    return [
+        {
+            label: runs_of("paper", **{"data": data, "folds": OWN_FOLDS.get(data, 0)} | own | changes)
+            for label, own in rows.items()
+        }
+        for data, rows in OWN_DATA[table]
+    ]
 
 
 def runs_for(tables: Iterable[str]) -> list[RunConfig]:

@@ -21,7 +21,8 @@ from fercore.parallel.executors import CorePool, slurm_executor
 from fercore.paths import ROOT, runs_dir
 from fercore.runs.find import find_result
 from fercore.runs.local import local_folder
-from fercore.sweep import Progress, attempt, sweep
+from fercore.runs.shipped import ship
+from fercore.sweep import Progress, attempt, sweep, sweep_rows
 from fercore.train import train
 from tests.messages import one_line
 
@@ -80,6 +81,15 @@ def test_a_sweep_of_shipped_runs_alone_trains_nothing(tiny, trained, monkeypatch
     with pytest.raises(NotShipped, match="make it with"):
         sweep([tiny()])
     assert not trained
+
+
+def test_rows_are_what_is_shipped_where_nothing_may_be_trained(tiny, monkeypatch):
+    first, second = tiny(seed=0), tiny(seed=1)
+    ship([train(first)])
+    monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
+    assert {row: [run.config for run in runs] for row, runs in sweep_rows({"a": [first, second]}).items()} == {"a": [first]}
+    with pytest.raises(NotShipped, match=second.id):
+        sweep_rows({"a": [first], "b": [second]})
 
 
 def test_an_empty_sweep_is_empty():
