@@ -26,3 +26,5 @@ SMALL_BELOW = 80  # px: smaller crops get a small stem; 80 lets the thesis's 90 
 AUGMENTATIONS = ("none", "flip", "five-crop", "random-crop", "multi-scale")
 OPTIMIZERS = ("adam",)  # in the place of SGD with momentum
 SCHEDULES = ("trapezoid", "step")
+
+PRECISIONS = ("auto", "fp32", "bf16")  # of the network's arithmetic in training

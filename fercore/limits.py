@@ -12,10 +12,10 @@ from fercore.errors import ConfigError
 class Of(Enum):
     """Whose a field is, where not every run has it; the value is the heading of its flags."""
 
-    STEP = "of schedule=step"
-    DIGITS = "of digits"
-    FACES = "of faces"
-    METHOD = "hyper-parameters, each of the methods that have it"
+    STEP = "what schedule=step has"
+    DIGITS = "what digits have"
+    FACES = "what faces have"
+    METHOD = "what methods have, each some of it"
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,67 @@
 """Every folder the project reads or writes, in one place.
 
-All resolve from the repository's root, wherever the caller stands: papermill runs a notebook in the shell's
-folder, nbval in the notebook's. Three environment variables move what is large or must not mix:
-FERCORE_DATA (data sets), FERCORE_RUNS (local runs) and FERCORE_FIGURES (exported figures).
+In a checkout of the repository runs and data lie at its root, wherever one stands; where the package is installed without
+one, they lie in the current folder, and never among the installed packages. Four environment variables move them: FERCORE_HOME
+both, FERCORE_DATA (data sets), FERCORE_RUNS (local runs) and FERCORE_FIGURES (exported figures) one each.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "notebooks"
+ROOT = Path(__file__).resolve().parents[1]  # the folder in which fercore and simfer lie
+CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "notebooks").is_dir()
+NOTEBOOKS = ROOT / "notebooks"  # these three a checkout alone has
 RESULTS = ROOT / "results"
 FIGURES = ROOT / "figures"
 PAPER_CSV = ROOT / "fercore" / "papers" / "published.csv"
 
 
+def home() -> Path:
+    """The folder of `runs/` and `data/`: FERCORE_HOME, else the root of the checkout, else the current folder."""
+    return folder("FERCORE_HOME", ROOT if CHECKOUT else Path.cwd())
+
+
 def data_dir() -> Path:
     """Where data sets live: `data/`, or FERCORE_DATA."""
-    return Path(os.environ.get("FERCORE_DATA") or ROOT / "data")
+    return folder("FERCORE_DATA", home() / "data")
 
 
 def runs_dir() -> Path:
     """Where local runs, executed notebooks and their figures go: `runs/`, or FERCORE_RUNS."""
-    return Path(os.environ.get("FERCORE_RUNS") or ROOT / "runs")
+    return folder("FERCORE_RUNS", home() / "runs")
 
 
 def figures_dir(profile: str) -> Path:
     """Where a notebook at `profile` exports its figures: `runs/<profile>/figures/`, or FERCORE_FIGURES."""
-    return Path(os.environ.get("FERCORE_FIGURES") or runs_dir() / profile / "figures")
+    return folder("FERCORE_FIGURES", runs_dir() / profile / "figures")
+
+
+def folder(variable: str, default: Path) -> Path:
+    """The folder that an environment variable names, else `default`.
+
+    A relative name counts from where the user stands. It is made absolute in the environment too: kernels and workers that
+    start from here stand elsewhere, and shall mean the same folder.
+    """
+    given = os.environ.get(variable)
+    if not given:
+        return default
+    os.environ[variable] = os.path.normpath(standing() / os.path.expanduser(given))
+    return Path(os.environ[variable])
+
+
+def standing() -> Path:
+    """The folder in which the user stands: the current one, and in a notebook the one where Jupyter was started."""
+    with suppress(KeyError, OSError):
+        return Path(os.readlink(f"/proc/{int(os.environ['JPY_PARENT_PID'])}/cwd"))
+    return Path.cwd()
 
 
 def shown(path: Path) -> str:
-    """`path` as a reader of this repository would write it: relative to its root where it lies inside."""
-    path = Path(path)
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    """`path` as a user finds it: from where he stands if it lies inside, else as it is."""
+    path, here = Path(path), standing()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+for variable in ("FERCORE_HOME", "FERCORE_DATA", "FERCORE_RUNS", "FERCORE_FIGURES"):
+    folder(variable, ROOT)  # now, while this process stands where it was started

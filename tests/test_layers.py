@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "models.weights": ("models", "checks", "errors", "paths"),
     "data": ("choices", "errors", "paths"),
     "data.names": ("errors",),
-    "parallel": ("errors", "paths"),
+    "parallel": ("choices", "errors", "paths"),
     "methods": (*MATHEMATICS, "data.augment", "errors"),
     "methods.table": ("methods.recipes", "errors"),
     "methods.recipes": (),

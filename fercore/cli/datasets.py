@@ -1,16 +1,28 @@
 """data make, data check."""
 
 import argparse
+from pathlib import Path
+from typing import Any
+
+from fercore.cli.options import add_command
+from fercore.data.names import DATASETS
+from fercore.errors import ConfigError, DataError
+from fercore.paths import data_dir, shown
+
+ON_DISK = [name for name in DATASETS if name != "simfer-id"]  # which reads a preset of simfer
+
+
+def add_commands(commands: Any) -> None:
+    data = add_command(commands, "data", data_command, "fetch or check a data set")
+    data.add_argument("action", choices=("make", "check"), help="make: fetch or render it; check: hold it against its release")
+    data.add_argument("name", help=", ".join(ON_DISK))
+    data.add_argument("path", nargs="?", help="check: its folder (default: data/NAME, data/simfer/PRESET)")
+    data.add_argument("--preset", default="quick", help="of simfer (default: quick)")
 
 
 def data_command(options: argparse.Namespace) -> int:
-    from fercore.data.readers.table import READERS
-    from fercore.data.simfer import make_simfer
-    from fercore.errors import ConfigError
-    from fercore.paths import shown
-
-    if options.name not in ("wmnist", *READERS):
-        raise ConfigError(f"unknown data set {options.name!r}; known: wmnist, {', '.join(READERS)}")
+    if options.name not in ON_DISK:
+        raise ConfigError(f"unknown data set {options.name!r}; known: {', '.join(ON_DISK)}")
     if options.path and (options.action == "make" or options.name == "wmnist"):
         raise ConfigError(f"data {options.action} {options.name} takes no path; FERCORE_DATA moves the data folder")
     if options.action == "check":
@@ -21,22 +33,22 @@ def data_command(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"{options.name} cannot be fetched: its terms are to be accepted first; data/README.md says how to get it"
         )
+
+    from fercore.data.simfer import make_simfer
+
     print(f"complete: {shown(make_simfer(options.preset))}")
     return 0
 
 
 def check_command(options: argparse.Namespace) -> int:
     """0 where the data set agrees with its release, 1 where it does not."""
-    from pathlib import Path
-
-    from fercore.data.releases import check_dataset
-    from fercore.errors import DataError
-    from fercore.paths import data_dir, shown
-
     if options.name == "wmnist":
         if not (data_dir() / "MNIST" / "raw").exists():
             raise DataError(f"{shown(data_dir())}/MNIST/raw does not exist; `python -m fercore data make wmnist` fetches it")
         return print_wmnist()
+
+    from fercore.data.releases import check_dataset
+
     default = data_dir() / options.name / (options.preset if options.name == "simfer" else "")
     table, ok = check_dataset(options.name, Path(options.path).expanduser() if options.path else default)
     print(table)

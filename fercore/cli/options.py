@@ -2,7 +2,15 @@
 
 import argparse
 import ast
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from fercore.choices import PRECISIONS
+from fercore.config import KEYS, RunConfig, config_from
+from fercore.errors import ConfigError
+from fercore.limits import Key, Of, OneOf
+
+OWN_OPTIONS = ("method", "data", "profile", "seed")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -10,26 +18,56 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, *, in_checkout: bool = False
+) -> argparse.ArgumentParser:
+    """A subcommand that calls `run`; `in_checkout`, one that needs the repository's notebooks, results or figures."""
+    command = commands.add_parser(name, help=summary, description=summary)
+    command.set_defaults(run=run, command=name, in_checkout=in_checkout)
+    return command
+
+
+# --- a run --------------------------------------------------------------------------------------------------------------
+
+
 def add_config_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--method", default="softmax")
-    command.add_argument("--data", default="wmnist")
+    """What describes a run and how it is trained; every key of RunConfig is a flag."""
+    command.usage = "%(prog)s [options]"
+    command.add_argument("--method", default="softmax", help="a row of fercore.methods.table (default: softmax)")
+    command.add_argument("--data", default="wmnist", help="wmnist, simfer, ... or NAME:PATH (default: wmnist)")
     command.add_argument("--profile", default="quick", help="quick, laptop or paper (default: quick)")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of RunConfig; may be repeated"
-    )
     command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    command.add_argument("--precision", default="auto", help="fp32, bf16 or auto: bf16 where the device computes it itself")
+    command.add_argument(
+        "--precision", default="auto", choices=PRECISIONS, help="auto: bf16 where the device computes it itself"
+    )
     command.add_argument("--fresh", action="store_true", help="train again even where a finished run exists")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any key below, as --KEY VALUE does")
+    groups = {of: command.add_argument_group(of.value if of else "what every run has") for of in (None, *Of)}
+    for key in KEYS.values():
+        if key.name not in OWN_OPTIONS:
+            add_flag(groups[key.of], key)
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
+def add_flag(group: Any, key: Key) -> None:
+    """`--image-size 48`, which means `--set image_size=48`."""
+    flag, text = f"--{key.name.replace('_', '-')}", key.help.replace("%", "%%")
+    if isinstance(key.limit, OneOf):
+        metavar = f"{{{','.join(key.limit.choices)}}}"
+    else:
+        metavar = {int: "N", float: "X", str: "NAME"}[key.kind]
+        text += f" ({key.limit})" if key.limit else ""
+    group.add_argument(flag, dest=key.name, action=SetKey, default=argparse.SUPPRESS, metavar=metavar, help=text)
 
 
-def make_config(options: argparse.Namespace, *more: tuple[str, str]):
+class SetKey(argparse.Action):
+    """Appends "key=value" to `--set`: a key has one way into a config, and is refused where it comes twice."""
+
+    def __call__(self, parser: argparse.ArgumentParser, options: argparse.Namespace, value: Any, flag: Any = None) -> None:
+        options.set = [*options.set, f"{self.dest}={value}"]
+
+
+def make_config(options: argparse.Namespace, *more: tuple[str, str]) -> RunConfig:
     """The RunConfig that the options and `more` pairs describe; a key may be set once."""
-    from fercore.config import config_from
-    from fercore.errors import ConfigError
-
     chosen = {"method": options.method, "data": options.data, "profile": options.profile}
     for key, value in [*map(split_pair, options.set), *more]:
         if key in chosen:
@@ -40,8 +78,6 @@ def make_config(options: argparse.Namespace, *more: tuple[str, str]):
 
 def split_pair(text: str) -> tuple[str, str]:
     """ "gamma=3" -> ("gamma", "3")."""
-    from fercore.errors import ConfigError
-
     key, equals, value = text.partition("=")
     if not (key and equals and value):
         raise ConfigError(f"expected KEY=VALUE, got {text!r}")

@@ -2,16 +2,57 @@
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
+
+from fercore.cli.options import add_command
+from fercore.config import RunConfig
+from fercore.errors import ConfigError
+from fercore.paths import shown
+from fercore.profiles import check_profile
+
+
+def add_commands(commands: Any) -> None:
+    ahead = add_command(
+        commands, "plan", plan_command, "hours, GPU memory and disk that the published tables take on their own data"
+    )
+    ahead.add_argument("--table", action="append", help="such as 'table 3.3'; may be repeated (default: all)")
+    ahead.add_argument("--tflops", type=float, default=30.0, help="10^12 operations a second that a GPU sustains (default: 30)")
+    ahead.add_argument("--gpus", type=int, default=1, help="that share the runs (default: 1)")
+
+    report = add_command(
+        commands, "report", report_command, "paper | here on | here | interval | status, for every published number"
+    )
+    report.add_argument("--profile", default="laptop", help="quick, laptop or paper (default: laptop)")
+    report.add_argument("--item", metavar="TABLE", help="one table alone, named as in published.csv: 'table 4.1'")
+    report.add_argument("--write", metavar="FILE", help="write the whole report into this Markdown file instead")
+
+    summary = "copy finished runs of the course's experiments into results/"
+    ship = add_command(commands, "ship", ship_command, summary, in_checkout=True)
+    ship.add_argument("--profile", default="laptop", help="quick, laptop or paper (default: laptop)")
+
+    summary = "keep what each method's trials chose (experiment tuning) in fercore/papers/tuned.json"
+    tune = add_command(commands, "tune", tune_command, summary, in_checkout=True)
+    tune.add_argument("--profile", default="laptop", help="quick, laptop or paper (default: laptop)")
+
+    errata = add_command(commands, "errata", errata_command, "the papers' errata, each with the number that shows it")
+    errata.add_argument("--write", metavar="FILE", help="write them into this Markdown file instead")
+
+
+# --- the commands -------------------------------------------------------------------------------------------------------
 
 
 def plan_command(options: argparse.Namespace) -> None:
-    from fercore.errors import ConfigError
-    from fercore.papers.budget import STEP_MS, plan, to_text
-    from fercore.papers.tables import OWN_DATA
+    from fercore.papers.tables import OWN_DATA, runs_for
 
     if options.tflops <= 0 or options.gpus < 1:
         raise ConfigError("--tflops must be above 0 and --gpus at least 1")
-    table = plan(options.table or list(OWN_DATA), tflops=options.tflops, gpus=options.gpus)
+    tables = options.table or list(OWN_DATA)
+    runs_for(tables)  # names an unknown table, before PyTorch is loaded
+
+    from fercore.papers.budget import STEP_MS, plan, to_text
+
+    table = plan(tables, tflops=options.tflops, gpus=options.gpus)
     print(to_text(table).to_string(index=False))
     gpus = "one GPU that sustains" if options.gpus == 1 else f"{options.gpus} GPUs that sustain, each,"
     print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s and take at least {STEP_MS:g} ms a step")
@@ -19,15 +60,16 @@ def plan_command(options: argparse.Namespace) -> None:
 
 
 def report_command(options: argparse.Namespace) -> None:
-    from pathlib import Path
-
-    from fercore.errors import ConfigError
-    from fercore.papers.markdown import to_document
-    from fercore.papers.report import report
-    from fercore.paths import shown
+    from fercore.papers.published import published
 
     if options.write and options.item:
         raise ConfigError("--write writes every table; leave out --item")
+    check_profile(options.profile)
+    published(options.item)  # names an unknown table
+
+    from fercore.papers.markdown import to_document
+    from fercore.papers.report import report
+
     if not options.write:
         print(report(options.profile, options.item).to_string(index=False))
         return
@@ -36,6 +78,8 @@ def report_command(options: argparse.Namespace) -> None:
 
 
 def ship_command(options: argparse.Namespace) -> None:
+    check_profile(options.profile)
+
     from fercore.evaluation.compare import status, stored
     from fercore.papers.experiments import drawn
     from fercore.papers.tables import OWN_DATA, runs_for
@@ -50,10 +94,7 @@ def ship_command(options: argparse.Namespace) -> None:
 
 
 def errata_command(options: argparse.Namespace) -> None:
-    from pathlib import Path
-
     from fercore.papers.errata import to_markdown
-    from fercore.paths import shown
 
     if not options.write:
         print(to_markdown())
@@ -63,6 +104,8 @@ def errata_command(options: argparse.Namespace) -> None:
 
 
 def tune_command(options: argparse.Namespace) -> None:
+    check_profile(options.profile)
+
     from fercore.papers.tuning import TUNED, write_choices
 
     for method, values in write_choices(options.profile).items():
@@ -70,9 +113,10 @@ def tune_command(options: argparse.Namespace) -> None:
     print(f"kept in {TUNED.name}")
 
 
-def find_experiments(names: list[str], profile: str) -> dict:
+def find_experiments(names: list[str], profile: str) -> dict[str, list[RunConfig]]:
     """{row label: configs} of the named experiments together; "all" names every one."""
-    from fercore.errors import ConfigError
+    check_profile(profile)
+
     from fercore.papers.experiments import EXPERIMENTS
 
     unknown = [name for name in names if name not in (*EXPERIMENTS, "all")]
@@ -82,7 +126,7 @@ def find_experiments(names: list[str], profile: str) -> dict:
     return {f"{name}: {label}": configs for name, make in chosen.items() for label, configs in make(profile).items()}
 
 
-def find_tables(names: list[str]) -> list:
+def find_tables(names: list[str]) -> list[RunConfig]:
     """The runs of the published tables of these names that can train here; the others are told, a line a reason."""
     from fercore.papers.tables import OWN_DATA, trainable
 

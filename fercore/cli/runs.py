@@ -2,19 +2,69 @@
 
 import argparse
 import itertools
+from typing import Any
 
-from fercore.cli.options import literal, make_config, split_pair
+from fercore.cli.options import add_command, add_config_options, literal, make_config, split_pair
 from fercore.cli.papers import find_experiments, find_tables
+from fercore.config import RunConfig
+from fercore.errors import ConfigError, SweepError
 from fercore.parallel.torchrun import rank
+from fercore.paths import shown
 
-# --- the commands; each imports what it needs, so that `--help` and errors come at once ---------------------------------
+
+def add_commands(commands: Any) -> None:
+    add_train(commands)
+    add_sweep(commands)
+    look = add_command(commands, "predict", predict_command, "class probabilities of image files, one line an image")
+    look.add_argument("images", nargs="+", metavar="IMAGE")
+    look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
+    look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def add_train(commands: Any) -> None:
+    one = add_command(commands, "train", train_command, "train one run, or show its stored result")
+    one.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
+    one.add_argument("--sync-batchnorm", action="store_true", help="under torchrun: normalize by the whole batch")
+    one.add_argument("--compile", action="store_true", help="by torch.compile: slow to begin, then faster on a GPU")
+    add_config_options(one)
+    one.epilog = (
+        "Several processes train one run together: `torchrun --nproc-per-node 2 -m fercore train ...`. Each takes its share "
+        "of every batch (batch_size counts all of them); the first one writes and prints."
+    )
+
+
+def add_sweep(commands: Any) -> None:
+    many = add_command(commands, "sweep", sweep_command, "train many runs, one process a core; finished ones are skipped")
+    many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
+    many.add_argument("--grid", action="append", default=[], metavar="KEY=V1,V2", help="try each value; may be repeated")
+    many.add_argument(
+        "--experiment",
+        action="append",
+        help="a table or figure of the course instead of a method; 'all' is all of them, without the tables of --table",
+    )
+    many.add_argument(
+        "--table",
+        action="append",
+        help="a table as published, on its own data and at profile paper: 'table 3.3', or 'all' of those whose data are here",
+    )
+    many.add_argument(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="each run is a SLURM job, with this sbatch option as submitit names it (partition=gpu, time=120); may be repeated",
+    )
+    add_config_options(many)
+
+
+# --- the commands -------------------------------------------------------------------------------------------------------
 
 
 def train_command(options: argparse.Namespace) -> None:
-    from fercore.runs.local import local_folder
+    config = make_config(options, ("seed", options.seed))
+
     from fercore.train import train
 
-    config = make_config(options, ("seed", options.seed))
     more = {"sync_batchnorm": options.sync_batchnorm, "compiled": options.compile}
     result = train(config, device=options.device, precision=options.precision, fresh=options.fresh, **more)
     if rank() > 0:
@@ -22,28 +72,16 @@ def train_command(options: argparse.Namespace) -> None:
     print(describe(result))
     if result.diverged:
         print("a diverged run is a result too; a lower lr or gamma, or normalization=released, may train (chapter 02)")
-    print(f"stored in {shown_location(result, local_folder(config))}")
+    print(f"stored in {shown(result.array_file.parent)}")
 
 
 def sweep_command(options: argparse.Namespace) -> None:
     """Every run's line in a table, also where some failed: their reasons come after it, as the error."""
-    from fercore.errors import ConfigError, SweepError
+    configs = sweep_configs(options)
+
     from fercore.parallel.executors import slurm_executor
     from fercore.sweep import sweep
 
-    if options.table:
-        if options.experiment or options.set or options.grid or options.profile == "laptop":
-            raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
-        configs = find_tables(options.table)
-    elif options.experiment:
-        configs = [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]
-    else:
-        grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
-        configs = [
-            make_config(options, *choice, ("seed", seed))
-            for choice in itertools.product(*grid)
-            for seed in options.seeds.split(",")
-        ]
     executor = slurm_executor({key: literal(value) for key, value in map(split_pair, options.slurm)}) if options.slurm else None
     try:
         sweep(configs, executor, device=options.device, precision=options.precision, fresh=options.fresh)
@@ -51,6 +89,19 @@ def sweep_command(options: argparse.Namespace) -> None:
         print(sweep_table(configs, options.fresh))
         raise
     print(sweep_table(configs, options.fresh))
+
+
+def sweep_configs(options: argparse.Namespace) -> list[RunConfig]:
+    """What `sweep` is to train: published tables, the course's experiments, or a method with each seed and grid value."""
+    if options.table:
+        if options.experiment or options.set or options.grid or options.profile == "laptop":
+            raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
+        return find_tables(options.table)
+    if options.experiment:
+        return [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]
+    grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
+    seeds = options.seeds.split(",")
+    return [make_config(options, *choice, ("seed", seed)) for choice in itertools.product(*grid) for seed in seeds]
 
 
 def predict_command(options: argparse.Namespace) -> None:
@@ -61,7 +112,7 @@ def predict_command(options: argparse.Namespace) -> None:
         print(f"{image}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 
 
-def sweep_table(configs: list, fresh: bool) -> str:
+def sweep_table(configs: list[RunConfig], fresh: bool) -> str:
     """Run, status, test accuracy and seconds of every config, once."""
     from fercore.runs.find import find_result
 
@@ -83,9 +134,3 @@ def describe(result) -> str:
         return f"{result.config.id}: diverged in epoch {result.epochs[-1]['epoch']}"
     numbers = f"test accuracy {100 * result.accuracy:.2f} %, balanced {100 * result.balanced_accuracy:.2f} %"
     return f"{result.config.id}: {numbers} ({result.provenance['seconds']:.0f} s)"
-
-
-def shown_location(result, folder) -> str:
-    from fercore.paths import shown
-
-    return shown(folder if result.array_file.parent == folder else result.array_file.with_suffix(".json"))

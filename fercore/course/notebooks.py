@@ -12,10 +12,7 @@ from typing import Any
 
 import nbformat
 
-from fercore.course.cells import CHECK_MARK
 from fercore.errors import ConfigError, FercoreError
-from fercore.papers.markdown import to_document, to_readme, write_between_markers
-from fercore.parallel.executors import CorePool
 from fercore.paths import FIGURES, NOTEBOOKS, ROOT, runs_dir, shown
 from fercore.profiles import check_profile
 
@@ -48,6 +45,8 @@ def run_course(
         ConfigError: an unknown profile, notebook or parameter.
         FercoreError: a cell failed; the partly executed notebook is kept and named.
     """
+    from fercore.parallel.executors import CorePool
+
     check_profile(profile)
     notebooks = find_notebooks(only)
     given = {"PROFILE": profile, "DEVICE": device, "FRESH": fresh} | (parameters or {})
@@ -94,6 +93,8 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) 
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    from fercore.course.cells import CHECK_MARK
+
     output.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel, not one of the user's home folder
     started = time.perf_counter()
@@ -134,6 +135,8 @@ def regenerate_figures() -> list[Path]:
     Raises:
         FercoreError: a notebook failed, or a needed run is not shipped.
     """
+    from fercore.papers.markdown import to_document, to_readme, write_between_markers
+
     with environment(FERCORE_FIGURES=str(FIGURES), FERCORE_SHIPPED_ONLY="1"):
         for path in find_notebooks(None):
             if "save_figure(" in path.read_text():

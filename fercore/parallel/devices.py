@@ -5,10 +5,9 @@ import random
 import numpy as np
 import torch
 
+from fercore.choices import PRECISIONS
 from fercore.errors import ConfigError
 from fercore.parallel.torchrun import launched, local_rank
-
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
