@@ -1,9 +1,13 @@
 """The command line: what it prints, and one clear line and an exit code for everything that can be mended."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
-from fercore.cli import main
+from fercore.cli import main, make_config, parser
+from fercore.config import KEYS, RunConfig
 from fercore.data.wmnist import FILES
 from fercore.papers.published import published
 from fercore.runs.local import local_folder
@@ -53,6 +57,13 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["train", "--set", "seed=5"], "seed is set twice"),
         (["train", "--seed", "one"], "seed must be of type int"),
         (["train", "--method", "dda", "--set", "gamma=1", "--set", "gamma=2"], "gamma is set twice"),
+        (["train", "--method", "dda", "--gamma", "1", "--set", "gamma=2"], "gamma is set twice"),
+        (["train", "--method", "dda", "--gamma", "1", "--gamma", "2"], "gamma is set twice"),
+        (["train", "--method", "dda", "--gamma", "high"], "gamma must be of type float"),
+        (["train", "--gamma", "3"], "method 'softmax' does not use 'gamma'"),
+        (["sweep", "--method", "dda", "--gamma", "3", "--grid", "gamma=1,2"], "gamma is set twice"),
+        (["plan", "--table", "table 9"], "no full-scale runs for 'table 9'"),
+        (["sweep", "--table", "table 9"], "no full-scale runs for 'table 9'"),
         (["train", "--device", "gpu", "--set", "epochs=1"], "device 'gpu' cannot be used here"),
         (["sweep", "--grid", "gamma=1,2"], "method 'softmax' does not use 'gamma'"),
         (["sweep", "--grid", "seed=1,2"], "seed is set twice"),
@@ -75,9 +86,61 @@ def test_bad_values_are_one_line(arguments, named, store):
     assert not files_in(store)
 
 
+def test_help_and_errors_need_no_pytorch():
+    code = """
+import contextlib, io, sys
+from fercore.cli import main
+for line in sys.argv[1:]:
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        main(line.split("|"))
+print({"torch", "pandas"} & set(sys.modules))
+"""
+    lines = [
+        *("--help", "train|--help", "sweep|--help", "nonsense", "train|--precision|fp8", "train|--epochs"),
+        *("train|--method|dad", "train|--set|gama=3", "train|--data|mnist", "sweep|--grid|gamma=1,2", "data|check|mnist"),
+        *("report|--profile|fast", "report|--item|table 9", "sweep|--table|table 9", "course|--only|99", "ship|--profile|fast"),
+    ]
+    found = subprocess.run([sys.executable, "-c", code, *lines], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"
+
+
+def test_every_key_is_a_flag_with_a_line_of_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    listed = capsys.readouterr().out
+    for name, key in KEYS.items():
+        assert f"--{name.replace('_', '-')} " in listed
+        assert key.help or name in ("method", "data", "profile", "seed")
+
+
+def test_a_flag_and_set_make_one_config():
+    by_flag, by_set = (
+        parser().parse_args(["train", "--method", "dda", *more])
+        for more in (["--gamma", "3", "--center-init", "released"], ["--set", "gamma=3", "--set", "center_init=released"])
+    )
+    assert make_config(by_flag) == make_config(by_set) == RunConfig(method="dda", gamma=3, center_init="released")
+
+
+def test_what_a_checkout_alone_has_is_one_line_elsewhere(monkeypatch):
+    monkeypatch.setattr("fercore.cli.CHECKOUT", False)
+    for command in ("course", "figures", "ship", "tune"):
+        with pytest.raises(SystemExit) as exit_:
+            main([command])
+        assert exit_.value.code.startswith(f"error: {command} needs a checkout of the repository")
+
+
+def test_a_package_of_the_course_that_is_missing_is_one_line(monkeypatch):
+    monkeypatch.delitem(sys.modules, "fercore.papers.markdown", raising=False)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["report"])
+    assert exit_.value.code == "error: report needs the package pandas: pip install 'fercore[course]'"
+
+
 def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch):
     cell = nbformat.v4.new_code_cell('PROFILE: str = "laptop"  # quick | laptop | paper', metadata={"tags": ["parameters"]})
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "00_one.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), tmp_path / "00_one.ipynb")
     monkeypatch.setattr("fercore.course.notebooks.NOTEBOOKS", tmp_path)
     monkeypatch.setattr("fercore.course.notebooks.execute", lambda *_: pytest.fail("executed"))
     with pytest.raises(SystemExit) as exit_:
