@@ -45,12 +45,13 @@ def run_course(
         ConfigError: an unknown profile, notebook or parameter.
         FercoreError: a cell failed; the partly executed notebook is kept and named.
     """
-    from fercore.parallel.executors import CorePool
-
     check_profile(profile)
     notebooks = find_notebooks(only)
     given = {"PROFILE": profile, "DEVICE": device, "FRESH": fresh} | (parameters or {})
     plans = [(path, choose_parameters(path, given, explicit=set(parameters or {}))) for path in notebooks]
+
+    from fercore.parallel.executors import CorePool
+
     os.environ["FERCORE_SESSION_START"] = datetime.now(UTC).isoformat(timespec="seconds")
     at_once = min(AT_ONCE[profile], len(os.sched_getaffinity(0)))
     with environment(**{"OMP_NUM_THREADS": "1"} if at_once > 1 else {}):
