@@ -3,14 +3,16 @@
 import torch
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_rows
+from fercore.checks import check_rows, promoted
+
+TIE = 1 + 1e-5  # squared distances this close are equal: position decides then, and not the rounding of float32 or float64
 
 
 def mine_positives(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
     """Which positives to keep, and the center of those.
 
     c+ is the mean of all positives; those farther from it than the nearest negative are dropped (a tie is kept), and c+
-    is taken again, from the kept ones. Distances are Euclidean.
+    is taken again, from the kept ones. Distances are Euclidean, and equal up to rounding (`TIE`) is equal.
 
     Args:
         positives: f+, [M, D] with M >= 1, floating point.
@@ -33,8 +35,9 @@ def mine_positives(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor
     """
     check_rows("positives", positives, least=1)
     check_rows("negatives", negatives, positives.shape[1])
-    keep = choose(at_least_float32(positives.detach()), at_least_float32(negatives.detach()))
-    return keep, mean_of(at_least_float32(positives), keep)
+    rows, others = promoted(positives, negatives)
+    keep = choose(rows.detach(), others.detach())
+    return keep, mean_of(rows, keep)
 
 
 def choose(positives: Tensor, negatives: Tensor) -> Tensor:
@@ -44,9 +47,9 @@ def choose(positives: Tensor, negatives: Tensor) -> Tensor:
         return everything
     center = mean_of(positives, everything)
     to_positives, to_negatives = ((rows - center).square().sum(dim=1) for rows in (positives, negatives))
-    keep = ~(to_positives > to_negatives.min())
+    keep = ~(to_positives > TIE * to_negatives.min())
     order = torch.arange(len(positives), device=positives.device)
-    first_nearest = torch.where(to_positives == to_positives.min(), order, len(positives)).min()
+    first_nearest = torch.where(to_positives <= TIE * to_positives.min(), order, len(positives)).min()
     return torch.where(keep.any(), keep, order == first_nearest)
 
 

@@ -6,10 +6,21 @@ A sample's own class never serves as its negative; of equally good classes the l
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from fercore.checks import at_least_float32, check_choice, check_classes, check_embeddings, check_range
+from fercore.checks import (
+    check_choice,
+    check_classes,
+    check_embeddings,
+    check_finite,
+    check_floating,
+    check_range,
+    check_tensor,
+    is_readable,
+    promoted,
+)
 from fercore.choices import MEMORIES
+from fercore.losses.class_centers import FullPrecision
 from fercore.losses.distances import squared_distances
 from fercore.parallel.sums import all_reduce
 
@@ -41,9 +52,7 @@ def ms_nss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
         tensor([[1., 1.]])
     """
     check_negatives(embeddings, labels, centers)
-    x, c, y = at_least_float32(embeddings), at_least_float32(centers), labels.long()
-    dtype = torch.promote_types(x.dtype, c.dtype)
-    x, c = x.to(dtype), c.to(dtype)
+    (x, c), y = promoted(embeddings, centers), labels.long()
     nearest = nearest_by_loop if len(c) <= LOOP_CLASSES else nearest_by_sorting
     return torch.where(x.isfinite(), nearest(x, y, c), torch.nan)
 
@@ -76,21 +85,24 @@ def ns_nss(predictions: Tensor, labels: Tensor, centers: Tensor, misclassified: 
         tensor([1., 5., 0.])
     """
     check_predictions(predictions, labels, centers, misclassified)
-    c, y = at_least_float32(centers), labels.long()
+    (c,), y, guess = promoted(centers), labels.long(), predictions.long()
     own = F.one_hot(y, len(c)).bool()
     counts = misclassified[y].to(c).masked_fill(own, -1)
     nearness = (-squared_distances(c[y], c)).masked_fill(own, -torch.inf)
     rival = torch.where(counts.amax(dim=1) > 0, lowest_argmax(counts), lowest_argmax(nearness))
-    return c[torch.where(predictions == y, rival, predictions.long())]
+    return c[torch.where(guess == y, rival, guess)]
 
 
 @torch.no_grad()
-def mm_nss(embeddings: Tensor, predictions: Tensor, labels: Tensor, centers: Tensor, misclassified: Tensor) -> Tensor:
+def mm_nss(
+    embeddings: Tensor, predictions: Tensor, labels: Tensor, centers: Tensor, misclassified: Tensor | None = None
+) -> Tensor:
     """Semi-synthesized negatives: a wrong prediction gives the predicted class's center, a right one the MS negative.
 
     Args:
         embeddings: x, [m, D], floating point.
-        predictions, labels, centers, misclassified: as `ns_nss`. S is checked alone: both rules that meet here do without.
+        predictions, labels, centers: as `ns_nss`.
+        misclassified: S, which the paper's signature has and both rules that meet here do without; None, or checked alone.
 
     Returns:
         n, [m, D].
@@ -100,11 +112,11 @@ def mm_nss(embeddings: Tensor, predictions: Tensor, labels: Tensor, centers: Ten
     """
     check_predictions(predictions, labels, centers, misclassified)
     synthesized = ms_nss(embeddings, labels, centers)
-    predicted = at_least_float32(centers)[predictions.long()]
-    return torch.where((predictions == labels)[:, None], synthesized, predicted)
+    guess = predictions.long()
+    return torch.where((guess == labels.long())[:, None], synthesized, centers.to(synthesized)[guess])
 
 
-class MisclassificationRecord(nn.Module):
+class MisclassificationRecord(FullPrecision):
     """The matrix S of NS-NSS: how often each class (row) was taken for each other (column). A buffer, saved with the model.
 
     Args:
@@ -116,7 +128,7 @@ class MisclassificationRecord(nn.Module):
             where each sees the whole batch, as `fercore.train` shows it.
 
     Attributes:
-        matrix: S, [K, K], float32, zeros on the diagonal.
+        matrix: S, [K, K], float32 also in a model of half precision, zeros on the diagonal.
 
     Example:
         >>> record = MisclassificationRecord(3)
@@ -148,13 +160,13 @@ class MisclassificationRecord(nn.Module):
             predictions, labels: [m], integers in 0..K-1.
         """
         num_classes = len(self.matrix)
+        check_tensor("labels", labels)
         for name, classes in (("predictions", predictions), ("labels", labels)):
             check_classes(name, classes, len(labels))
             check_range(name, classes, num_classes)
         true, taken_for = (F.one_hot(classes.long(), num_classes).to(self.matrix) for classes in (labels, predictions))
-        wrong = (predictions != labels).to(self.matrix)[:, None]
         with torch.autocast(self.matrix.device.type, enabled=False):
-            counts = (true * wrong).T @ taken_for  # a matrix product sums in a fixed order
+            counts = (true.T @ taken_for).fill_diagonal_(0)  # a matrix product sums in a fixed order
         self.matrix.mul_(self.keep).add_(all_reduce(counts) if self.across_processes else counts)
 
     def extra_repr(self) -> str:
@@ -222,16 +234,22 @@ def check_negatives(embeddings: Tensor, labels: Tensor, centers: Tensor) -> None
         raise ValueError(f"centers must have shape [K, D] with K >= 2, or there is no negative, got {list(centers.shape)}")
 
 
-def check_predictions(predictions: Tensor, labels: Tensor, centers: Tensor, misclassified: Tensor) -> None:
+def check_predictions(predictions: Tensor, labels: Tensor, centers: Tensor, misclassified: Tensor | None) -> None:
     """Raise ValueError or TypeError unless predictions [m], labels [m], centers [K, D] and S [K, K] fit each other."""
+    check_floating("centers", centers)
     if centers.ndim != 2 or len(centers) < 2:
         raise ValueError(f"centers must have shape [K, D] with K >= 2, or there is no negative, got {list(centers.shape)}")
+    check_finite("centers", centers)
+    check_tensor("labels", labels)
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(f"labels must have shape [m] with m >= 1, got {list(labels.shape)}")
     for name, classes in (("labels", labels), ("predictions", predictions)):
         check_classes(name, classes, len(labels))
         check_range(name, classes, len(centers))
+    if misclassified is None:
+        return
+    check_tensor("misclassified", misclassified)
     if misclassified.shape != (len(centers), len(centers)):
         raise ValueError(f"misclassified must have shape {[len(centers)] * 2}, got {list(misclassified.shape)}")
-    if misclassified.device.type == "cpu" and not bool(misclassified.min() >= 0):
+    if is_readable(misclassified) and not bool(misclassified.min() >= 0):
         raise ValueError("misclassified must hold counts of 0 or more, got a negative one or NaN")

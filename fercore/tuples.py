@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fercore.checks import check_classes
+from fercore.checks import check_classes, check_tensor
 
 
 class TupleBatch(NamedTuple):
@@ -106,9 +106,10 @@ def stand_in_identities(labels: Tensor, generator: torch.Generator) -> Tensor:
     Positives are then random images of the query's class, and negatives random ones of the others, each class once as far
     as it goes: tuples without the paper's point, that the negatives share the query's identity.
     """
+    check_tensor("labels", labels)
     order, identities = torch.randperm(len(labels), generator=generator), torch.empty(len(labels), dtype=torch.int64)
-    for k in labels.unique():
-        members = order[labels[order] == k]
+    for k in labels.long().unique():
+        members = order[labels[order].long() == k]
         identities[members] = torch.arange(len(members))
     return identities
 
@@ -172,6 +173,7 @@ def shuffled(values: list[int], generator: torch.Generator) -> Iterator[int]:
 
 def check_tuples(labels: Tensor, identities: Tensor, **sizes: int) -> None:
     """Raise ValueError or TypeError unless there are images, a label and an identity each, and sizes that make sense."""
+    check_tensor("labels", labels)
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(f"labels must have shape [images] with at least one image, got {list(labels.shape)}")
     check_classes("labels", labels, len(labels))

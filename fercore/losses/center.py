@@ -1,8 +1,9 @@
 """Center loss (Wen et al. 2016; thesis, equation 3.3), and sparse center loss (DACL and g-DACL; thesis, 4.4)."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_attention, check_embeddings
+from fercore.checks import check_attention, check_embeddings, promoted
 
 
 def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -28,8 +29,8 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
         tensor(12.5000)
     """
     check_embeddings(embeddings, labels, centers)
-    x, c = at_least_float32(embeddings), at_least_float32(centers)
-    return (x - c[labels.long()]).square().sum(dim=1).mean() / 2
+    x, c = promoted(embeddings, centers)
+    return F.mse_loss(x, c[labels.long()], reduction="sum") / (2 * len(x))
 
 
 def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: Tensor) -> Tensor:
@@ -61,5 +62,5 @@ def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, atte
     """
     check_embeddings(embeddings, labels, centers)
     check_attention(attention, embeddings)
-    x, c, a = at_least_float32(embeddings), at_least_float32(centers), at_least_float32(attention)
-    return (a * (x - c[labels.long()]).square()).sum(dim=1).mean() / 2
+    x, c, a = promoted(embeddings, centers, attention)
+    return (a * (x - c[labels.long()]).square()).sum() / (2 * len(x))

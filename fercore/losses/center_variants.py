@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_embeddings, check_number, check_rows
+from fercore.checks import check_embeddings, check_number, check_rows, promoted
 from fercore.losses.center import center_loss
-from fercore.losses.distances import squared_distances
+from fercore.losses.distances import nearness
 
 SHORTEST = 1e-12  # a center at the origin has no direction; F.normalize divides by this much at least
 
@@ -32,10 +32,9 @@ def triplet_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
     """
     check_embeddings(embeddings, labels, centers)
     check_number("margin", margin, least=0)
-    distances = squared_distances(at_least_float32(embeddings), at_least_float32(centers)) / 2
-    own = F.one_hot(labels.long(), len(centers)).bool()
-    nearest = distances.masked_fill(own, torch.inf).amin(dim=1)
-    return (distances.gather(1, labels.long()[:, None])[:, 0] + margin - nearest).clamp(min=0).mean()
+    near, own = nearness(*promoted(embeddings, centers)), labels.long()[:, None]
+    nearest = near.scatter(1, own, -torch.inf).amax(dim=1, keepdim=True)
+    return ((nearest - near.gather(1, own)) / 2 + margin).clamp(min=0).mean()
 
 
 def island_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, weight: float = 10.0) -> Tensor:
@@ -53,7 +52,8 @@ def island_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, weight: 
     """
     check_number("weight", weight, least=0)
     own = center_loss(embeddings, labels, centers)
-    return own + weight * ((1 + cosines(centers)) * other_pairs(centers)).sum()
+    _, c = promoted(embeddings, centers)
+    return own + weight * ((1 + cosines(c)) * other_pairs(c)).sum()
 
 
 def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
@@ -77,7 +77,7 @@ def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
     check_rows("centers", centers, least=1)
     check_number("weight", weight, least=0)
     with torch.no_grad(), torch.autocast(centers.device.type, enabled=False):
-        c = at_least_float32(centers)
+        (c,) = promoted(centers)
         lengths = c.norm(dim=1, keepdim=True).clamp(min=SHORTEST)
         unit, others = c / lengths, other_pairs(c)
         sums = others @ unit - (others * (unit @ unit.T)).sum(dim=1, keepdim=True) * unit
@@ -96,7 +96,7 @@ def separate_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor
     Args, Returns, Raises: as `triplet_center_loss`, but for the margin.
     """
     check_embeddings(embeddings, labels, centers)
-    x, c = at_least_float32(embeddings), at_least_float32(centers)
+    x, c = promoted(embeddings, centers)
     within = 1 - F.cosine_similarity(x, c[labels.long()], dim=1, eps=SHORTEST)
     between = ((1 + cosines(c)) * other_pairs(c)).sum() / max(1, len(c) * (len(c) - 1))
     return within.mean() + between
@@ -105,7 +105,7 @@ def separate_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor
 def cosines(centers: Tensor) -> Tensor:
     """[K, K] cosines between centers."""
     with torch.autocast(centers.device.type, enabled=False):
-        unit = F.normalize(at_least_float32(centers), dim=1, eps=SHORTEST)
+        unit = F.normalize(centers, dim=1, eps=SHORTEST)
         return unit @ unit.T
 
 

@@ -1,23 +1,39 @@
 """Class centers: the state that center loss, DDA, DACL and (A)MTC3L share, and the step that moves it."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore.checks import at_least_float32, check_attention, check_choice, check_embeddings
+from fercore.checks import check_attention, check_choice, check_embeddings, check_like, promoted
 from fercore.choices import INITS
 from fercore.parallel.sums import all_reduce, world_size
 
 
-class ClassCenters(nn.Module):
+class FullPrecision(nn.Module):
+    """A module whose buffers stay float32 when the model around it is turned to half precision, by `.half()` or `.to`.
+
+    Half precision would lose them: a step below a thousandth of a center rounds to none, and a count ends at 2,048.
+    """
+
+    def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> "FullPrecision":
+        before = dict(self.named_buffers(recurse=False))
+        super()._apply(function, recurse)
+        for name, buffer in self.named_buffers(recurse=False):
+            if buffer.element_size() < 4:
+                self.register_buffer(name, before[name].to(buffer.device))
+        return self
+
+
+class ClassCenters(FullPrecision):
     """One center for each class, kept as a buffer: saved with the model, moved by `.to(device)`, never by an optimizer.
 
     Args:
         num_classes: K.
         dim: D, the embedding's size.
-        alpha: the step size of `update`, 0.5 in Wen et al. (2016) and in the thesis.
+        alpha: the step size of `update`, in (0, 1]; 0.5 in Wen et al. (2016) and in the thesis.
         init: "he" draws from N(0, 2/D), He et al.'s rule for a [K, D] tensor with fan-in D. "released" draws from
             N(0, 2/K): the authors' DDA code calls the initializer on the transposed tensor. The text of the thesis
             says "randomly initialized according to the He method" and not which.
@@ -25,7 +41,7 @@ class ClassCenters(nn.Module):
             where each sees the whole batch, as `fercore.train` shows it.
 
     Attributes:
-        centers: c, [K, D], float32.
+        centers: c, [K, D], float32 also in a model of half precision.
 
     Example:
         >>> centers = ClassCenters(num_classes=10, dim=2)
@@ -43,6 +59,8 @@ class ClassCenters(nn.Module):
         if num_classes < 1 or dim < 1:
             raise ValueError(f"num_classes and dim must be at least 1, got {num_classes} and {dim}")
         check_choice("init", init, INITS)
+        if not 0 < alpha <= 1:
+            raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
         self.alpha, self.across_processes = alpha, across_processes
         fan_in = dim if init == "he" else num_classes
         self.register_buffer("centers", torch.randn(num_classes, dim) * math.sqrt(2 / fan_in))
@@ -56,6 +74,9 @@ class ClassCenters(nn.Module):
         Call it after the optimizer's step, with the embeddings of the forward pass. It is no gradient step on the
         joint loss: neither lambda nor the loss's scale nor the learning rate enters.
 
+        A batch that holds a value that is not finite is refused, as by the losses; where those are not asked (on a GPU, in
+        `fercore.train`) it moves no center, as GradScaler skips the optimizer's step: it would make all of them NaN.
+
         Args:
             embeddings: x, [m, D].
             labels: y, [m], integers in 0..K-1.
@@ -67,9 +88,10 @@ class ClassCenters(nn.Module):
         """
         step = center_step(embeddings, labels, self.centers, attention, across_processes=self.across_processes)
         if gradient is not None:
+            check_like("gradient", gradient, self.centers)
             gradient = gradient.to(step)
             step = step + (all_reduce(gradient) / world_size() if self.across_processes else gradient)
-        self.centers -= self.alpha * step
+        self.centers -= self.alpha * torch.where(step.isfinite().all(), step, 0)
 
     def extra_repr(self) -> str:
         return f"num_classes={len(self.centers)}, dim={self.centers.shape[1]}, alpha={self.alpha}"
@@ -101,13 +123,13 @@ def center_step(
         ValueError, TypeError: as `center_loss`; attention must have the embeddings' shape and lie in [0, 1].
     """
     check_embeddings(embeddings, labels, centers)
-    if attention is not None:
-        check_attention(attention, embeddings)
-    x = at_least_float32(embeddings.detach()).to(centers)
-    a = torch.ones_like(x) if attention is None else attention.detach().to(x)
+    if attention is None:
+        attention = torch.ones_like(embeddings)
+    check_attention(attention, embeddings)
+    x, c, a = promoted(embeddings.detach(), centers.detach(), attention.detach())
     member = F.one_hot(labels.long(), len(centers)).to(x)  # [m, K]: summing by a matrix product is deterministic
     with torch.autocast(x.device.type, enabled=False):
-        pulls = (member.T @ a) * centers - member.T @ (a * x)
+        pulls = (member.T @ a) * c - member.T @ (a * x)
     counts = member.sum(dim=0)
     if across_processes:
         pulls, counts = all_reduce(pulls), all_reduce(counts)

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_choice, check_embeddings
+from fercore.checks import check_choice, check_embeddings, promoted
 from fercore.choices import NORMALIZATIONS
-from fercore.losses.distances import squared_distances
+from fercore.losses.distances import nearness
 
 
 def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:
@@ -39,8 +39,8 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
         tensor(0.3466)
     """
     check_embeddings(embeddings, labels, centers)
-    distances = squared_distances(at_least_float32(embeddings), at_least_float32(centers))
-    return F.cross_entropy(-distances, labels.long()) / 2 * extra_factor(len(embeddings), normalization)
+    near = nearness(*promoted(embeddings, centers))
+    return F.cross_entropy(near, labels.long()) / 2 * extra_factor(len(embeddings), normalization)
 
 
 def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:
@@ -56,8 +56,8 @@ def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
         [K, D], detached.
     """
     check_embeddings(embeddings, labels, centers)
-    x, c = at_least_float32(embeddings.detach()), at_least_float32(centers.detach())
-    posterior = (-squared_distances(x, c)).softmax(dim=1)
+    x, c = promoted(embeddings.detach(), centers.detach())
+    posterior = nearness(x, c).softmax(dim=1)
     weight = F.one_hot(labels.long(), len(c)).to(x) - posterior
     with torch.autocast(x.device.type, enabled=False):
         gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)

@@ -1,24 +1,70 @@
-"""Distances between embeddings and centers."""
+"""Distances between embeddings and centers, each by one product of matrices."""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import at_least_float32
+
+def nearness(x: Tensor, c: Tensor) -> Tensor:
+    r"""[m, K]: `-|x - c|^2` up to a number for each row, which neither a softmax nor a difference within the row sees.
+
+    .. math:: s_{ik} = 2 x_i' \cdot c_k' - \lVert c_k' \rVert^2 = \lVert x_i' \rVert^2 - \lVert x_i - c_k \rVert^2, \quad
+              x' = x - \bar c, \; c' = c - \bar c
+
+    The mean of the centers is a constant: no difference within a row changes with it. It keeps the terms as small as the
+    spread r of the points around it, however far out they all lie, and so the rounding error below about eps r^2. That of
+    a sum of squared differences is `eps |x - c|^2`: less where two centers are far closer to each other than to the rest.
+    """
+    mean = c.detach().mean(dim=0)
+    x, c = x - mean, c - mean
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.addmm(-c.square().sum(dim=1), x, c.T, alpha=2)
 
 
 def squared_distances(x: Tensor, c: Tensor) -> Tensor:
-    """[m, K] squared Euclidean distances, summed from differences: exact for close points, without an [m, K, D] tensor.
-
-    The expansion `|x|^2 - 2xc + |c|^2`, one matrix product, would cancel catastrophically for close points far out.
-    """
+    """[m, K] squared Euclidean distances, summed from differences: exact for close points, and slow; no [m, K, D] tensor."""
     return torch.cdist(x, c, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
-# --- what they share --------------------------------------------------------------------------------------------------
+def squared_distances_among(x: Tensor) -> Tensor:
+    """[m, m] squared Euclidean distances, as exact for close points as `squared_distances`, which float64 comes back to."""
+    return AmongWide.apply(x) if x.dtype != wide_type(x) else squared_distances(x, x)
 
 
-def unit_distances(embeddings: Tensor) -> Tensor:
-    """[m, m] Euclidean distances of the normalized embeddings, with zero gradients between coincident ones."""
-    unit = F.normalize(at_least_float32(embeddings), dim=1)
-    return torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist")
+def wide_type(x: Tensor) -> torch.dtype:
+    """float64, but on Apple's GPUs, which have none."""
+    return x.dtype if x.device.type == "mps" else torch.float64
+
+
+class AmongWide(torch.autograd.Function):
+    """`|x_i|^2 + |x_j|^2 - 2 x_i x_j` in float64, where its cancellation is below float32's rounding; the gradient in float32.
+
+    Autograd's own gradient would be two products in float64, four times as slow as this one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        wide = x - x.mean(dim=0, dtype=torch.float64)  # of far-out points nothing but their spread counts
+        ctx.save_for_backward(wide.to(x.dtype))
+        squares = wide.square().sum(dim=1)
+        return torch.addmm(squares, wide, wide.T, alpha=-2).add_(squares[:, None]).clamp_(min=0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        both = 2 * (gradient + gradient.T)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.addmm(both.sum(dim=1, keepdim=True) * x, both, x, alpha=-1)
+
+
+def unit_distances(x: Tensor) -> Tensor:
+    """[m, m] Euclidean distances of the normalized embeddings.
+
+    Two directions that rounding cannot tell apart are at distance 0, and their distance has no gradient.
+    """
+    unit = F.normalize(x, dim=1)
+    squares = squared_distances_among(unit)
+    same = squares <= torch.finfo(unit.dtype).eps ** 2
+    return torch.where(same, 0, torch.where(same, 1, squares).sqrt())  # the inner one: the root's gradient at 0 is infinite

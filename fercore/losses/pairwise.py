@@ -5,10 +5,11 @@ A batch that holds no pair or triplet for a loss gives 0, with zero gradients.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_embeddings, check_number
-from fercore.losses.distances import squared_distances, unit_distances
+from fercore.checks import check_embeddings, check_number, promoted
+from fercore.losses.distances import nearness, squared_distances_among, unit_distances, wide_type
 from fercore.losses.tc3l import EPSILON
 
 
@@ -36,10 +37,10 @@ def contrastive_loss(embeddings: Tensor, labels: Tensor, *, pos_margin: float = 
     check_embeddings(embeddings, labels)
     check_number("pos_margin", pos_margin, least=0)
     check_number("neg_margin", neg_margin, least=0)
-    distances = unit_distances(embeddings)
+    distances = unit_distances(*promoted(embeddings))
     positive, negative = pairs(labels)
     near, far = (distances - pos_margin).clamp(min=0), (neg_margin - distances).clamp(min=0)
-    return mean_of_nonzero(torch.where(positive, near, 0)) + mean_of_nonzero(torch.where(negative, far, 0))
+    return mean_of_nonzero(near * positive) + mean_of_nonzero(far * negative)
 
 
 def triplet_loss(embeddings: Tensor, labels: Tensor, *, margin: float = 0.05) -> Tensor:
@@ -48,16 +49,21 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, *, margin: float = 0.05) ->
     .. math:: L = \operatorname{mean}^+ \max(0, d_{ap} - d_{an} + \text{margin})
 
     d is the Euclidean distance of normalized embeddings; the mean is over triplets that violate the margin. The same as
-    pytorch-metric-learning's TripletMarginLoss, whose default the margin is. It takes m^3 numbers: 8 MB for a batch of 128.
+    pytorch-metric-learning's TripletMarginLoss, whose default the margin is. The m^3 triplets are never listed: of an anchor's
+    sorted negatives those that violate a positive's margin are the first, and a cumulative sum has their distances.
 
     Args, Returns, Raises: as `contrastive_loss`.
     """
     check_embeddings(embeddings, labels)
     check_number("margin", margin, least=0)
-    distances = unit_distances(embeddings)
+    distances = unit_distances(*promoted(embeddings))
+    distances = distances.to(wide_type(distances))  # the difference of two long sums is to have float32's digits
     positive, negative = pairs(labels)
-    violations = (distances[:, :, None] - distances[:, None, :] + margin).clamp(min=0)
-    return mean_of_nonzero(torch.where(positive[:, :, None] & negative[:, None, :], violations, 0))
+    reach, far = distances + margin, distances.masked_fill(~negative, torch.inf).sort(dim=1).values
+    counts = torch.searchsorted(far.detach(), reach.detach()) * positive  # [m, m]: negatives that violate a and p's margin
+    sums = F.pad(far.masked_fill(far.isinf(), 0).cumsum(dim=1), (1, 0))
+    violations = counts * reach - sums.gather(1, counts)
+    return (violations.sum() / counts.sum().clamp(min=1)).to(torch.promote_types(embeddings.dtype, torch.float32))
 
 
 def lossless_triplet_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -71,9 +77,9 @@ def lossless_triplet_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
     Args, Returns, Raises: as `contrastive_loss`.
     """
     check_embeddings(embeddings, labels)
-    s = torch.sigmoid(at_least_float32(embeddings))
-    share = (squared_distances(s, s) / s.shape[1]).clamp(max=1)  # rounding may take it above the 1 of the logarithm
-    positive, negative = (mask.to(s) for mask in pairs(labels))
+    (x,) = promoted(embeddings)
+    share = (squared_distances_among(x.sigmoid()) / x.shape[1]).clamp(max=1)  # rounding may take it above the 1 of the logarithm
+    positive, negative = (mask.to(x) for mask in pairs(labels))
     of_positives = (positive * -(1 - share + EPSILON).log()).sum(dim=1)
     of_negatives = (negative * -(share + EPSILON).log()).sum(dim=1)
     positives, negatives = positive.sum(dim=1), negative.sum(dim=1)
@@ -97,13 +103,13 @@ def coupled_clusters_loss(embeddings: Tensor, labels: Tensor, *, margin: float =
     """
     check_embeddings(embeddings, labels)
     check_number("margin", margin, least=0)
-    x = at_least_float32(embeddings)
-    same = labels[:, None] == labels[None]
+    (x,) = promoted(embeddings)
+    same = ~pairs(labels)[1]
     with torch.autocast(x.device.type, enabled=False):
         means = same.to(x) @ x / same.sum(dim=1, keepdim=True)  # [m, D]: row i is the mean of i's class
-    distances = squared_distances(means, x)
-    nearest = distances.masked_fill(same, torch.inf).amin(dim=1)
-    return (distances.diagonal() + margin - nearest).clamp(min=0).mean() / 2
+    near = nearness(means, x)
+    nearest = near.masked_fill(same, -torch.inf).amax(dim=1)
+    return (nearest - near.diagonal() + margin).clamp(min=0).mean() / 2
 
 
 def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: int = 20) -> Tensor:
@@ -111,7 +117,7 @@ def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: i
 
     .. math:: L = \frac{1}{2m} \sum_{i=1}^m \Bigl\lVert x_i - \frac1k \sum_{x \in N_k(x_i)} x \Bigr\rVert^2
 
-    The neighbors are those in the batch; of equally near ones, the first. A class with fewer than k others uses them all,
+    The neighbors are those in the batch; of equally near ones (as float32 numbers), the first. A class with fewer than k others uses them all,
     and a sample alone of its class adds 0. The mean is a constant of the step: dL/dx_i = (x_i - mean) / m.
 
     Args:
@@ -122,20 +128,32 @@ def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: i
     """
     check_embeddings(embeddings, labels)
     check_number("neighbors", neighbors, least=1)
-    x = at_least_float32(embeddings)
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+    (x,) = promoted(embeddings)
+    with torch.no_grad():
         positive, _ = pairs(labels)
-        order = squared_distances(x, x).masked_fill(~positive, torch.inf).argsort(dim=1, stable=True)
-        ranks = order.argsort(dim=1)  # ranks[i, j]: how many samples are nearer to i than j is
-        chosen = (positive & (ranks < neighbors)).to(x)
+        nearest = first_nearest(squared_distances_among(x).masked_fill(~positive, torch.inf), min(neighbors, len(x)))
+        chosen = positive.gather(1, nearest).to(x)
         counts = chosen.sum(dim=1, keepdim=True)
-        means = torch.where(counts > 0, chosen @ x / counts.clamp(min=1), x)
+        sums = F.embedding_bag(nearest, x, per_sample_weights=chosen, mode="sum")  # no [m, k, D] tensor
+        means = torch.where(counts > 0, sums / counts.clamp(min=1), x)
     return (x - means).square().sum(dim=1).mean() / 2
+
+
+def first_nearest(distances: Tensor, k: int) -> Tensor:
+    """[m, k]: the columns of each row's k smallest, and of equal ones (as float32 numbers) the first.
+
+    `topk` promises no order among equals. The bits of a float32 that is not negative have its order: with the column's
+    number below them, no two are equal.
+    """
+    bits = distances.float().view(torch.int32).long()
+    columns = torch.arange(len(distances), device=distances.device)
+    return ((bits << 32) + columns).topk(k, dim=1, largest=False).indices
 
 
 def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Two masks [m, m]: pairs of one class without a sample and itself, and pairs of two classes."""
-    same = labels[:, None] == labels[None]
+    labels = labels.long()  # not every type of integers can be compared
+    same = labels[:, None] == labels
     return same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device), ~same
 
 

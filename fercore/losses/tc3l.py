@@ -7,7 +7,7 @@ The formulas are missing from the paper's text: equations 3 to 5 are rebuilt fro
 import torch
 from torch import Tensor
 
-from fercore.checks import at_least_float32, check_attention, check_choice, check_embeddings, check_like, check_number
+from fercore.checks import check_attention, check_choice, check_embeddings, check_like, check_number, promoted
 from fercore.choices import FORMS, MARGIN_GRADIENTS, REDUCTIONS
 
 EPSILON = 1e-8  # Arsenault's own: it bounds the logarithm at -ln(1e-8) = 18.4
@@ -59,7 +59,10 @@ def tc3l_loss(
     check_choice("form", form, FORMS)
     if form == "log" and (margin is not None or dim_reduction != "mean"):
         raise ValueError("form 'log' has no margin, and dim_reduction 'mean' alone: leave both as they are")
-    u, v = sigmoid_distances(embeddings, labels, centers, negatives)
+    check_embeddings(embeddings, labels, centers)
+    check_like("negatives", negatives, embeddings)
+    x, c, n = promoted(embeddings, centers, negatives)
+    u, v = sigmoid_distances(x, c[labels.long()], n)
     dim = u.shape[1]
     if form == "log":
         return (-(1 - u.mean(dim=1) + EPSILON).log() - (v.mean(dim=1) + EPSILON).log()).mean()
@@ -109,17 +112,17 @@ def amtc3l_loss(
     """
     check_choice("margin_grad", margin_grad, MARGIN_GRADIENTS)
     check_choice("dim_reduction", dim_reduction, REDUCTIONS)
-    u, v = sigmoid_distances(embeddings, labels, centers, negatives)
+    check_embeddings(embeddings, labels, centers)
+    check_like("negatives", negatives, embeddings)
     check_attention(attention, embeddings)
-    a = at_least_float32(attention)
+    x, c, n, a = promoted(embeddings, centers, negatives, attention)
+    u, v = sigmoid_distances(x, c[labels.long()], n)
     margin = a if margin_grad == "attached" else a.detach()
     loss = ((a * (u - v)).sum(dim=1) + margin.sum(dim=1)).clamp(min=0).mean()
     return loss / u.shape[1] if dim_reduction == "mean" else loss
 
 
-def sigmoid_distances(embeddings: Tensor, labels: Tensor, centers: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """u and v, [m, D]: squared differences of sigmoids to the own center and to the negative, after all checks."""
-    check_embeddings(embeddings, labels, centers)
-    check_like("negatives", negatives, embeddings)
-    x, c, n = (torch.sigmoid(at_least_float32(tensor)) for tensor in (embeddings, centers, negatives))
-    return (x - c[labels.long()]).square(), (x - n).square()
+def sigmoid_distances(x: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """u and v, [m, D]: squared differences of sigmoids to the own center and to the negative."""
+    x, p, n = x.sigmoid(), positives.sigmoid(), negatives.sigmoid()
+    return (x - p).square(), (x - n).square()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore import mining  # the module, not its names: mining imports this package's checks
-from fercore.checks import at_least_float32, check_choice, check_number, check_rows
+from fercore.checks import check_choice, check_finite, check_floating, check_like, check_number, check_rows, promoted
 
 SIGNS = ("metric", "literal")
 
@@ -35,11 +35,13 @@ def n_plus_one_tuplet_loss(query: Tensor, positive: Tensor, negatives: Tensor, *
         tensor(0.6931)
     """
     check_number("tau", tau)
+    for name, row in (("query", query), ("positive", positive)):
+        check_floating(name, row)
+        check_finite(name, row)
     if query.ndim != 1 or positive.shape != query.shape:
         raise ValueError(f"query and positive must both have shape [D], got {list(query.shape)} and {list(positive.shape)}")
-    check_rows("query and positive", torch.stack([query, positive]))
     check_rows("negatives", negatives, len(query))
-    f, f_plus, f_minus = (at_least_float32(tensor) for tensor in (query, positive, negatives))
+    f, f_plus, f_minus = promoted(query, positive, negatives)
     exponents = (f - f_plus).square().sum() + tau - (f - f_minus).square().sum(dim=1)
     return F.pad(exponents, (1, 0)).logsumexp(dim=0)  # exp(0) is the 1
 
@@ -82,7 +84,7 @@ def n_plus_m_tuplet_loss(
     check_number("tau", tau)
     check_rows("positives", positives, least=1)
     check_rows("negatives", negatives, positives.shape[1])
-    f_plus, f_minus = at_least_float32(positives), at_least_float32(negatives)
+    f_plus, f_minus = promoted(positives, negatives)
     if mine:
         keep, center = mining.mine_positives(f_plus, f_minus)
     else:
@@ -132,13 +134,12 @@ class LearnedReference(nn.Module):
 
     def forward(self, embeddings: Tensor, center: Tensor) -> Tensor:
         check_rows("embeddings", embeddings, len(self.q))
-        if center.shape != self.q.shape:
-            raise ValueError(f"center must have shape {list(self.q.shape)}, got {list(center.shape)}")
+        check_like("center", center, self.q)
         with torch.autocast(embeddings.device.type, enabled=False):
-            f, c = at_least_float32(embeddings), at_least_float32(center)
+            f, c, l_a, l_b, q = promoted(embeddings, center, self.factor_a, self.factor_b, self.q)
             a = -1 if self.sign == "metric" else 1
-            squares = (f @ self.factor_a.T).square().sum(dim=1) + (self.factor_a @ c).square().sum()
-            return a * squares / 2 + (f @ self.factor_b.T) @ (self.factor_b @ c) + (f + c) @ self.q + self.b
+            squares = (f @ l_a.T).square().sum(dim=1) + (l_a @ c).square().sum()
+            return a * squares / 2 + (f @ l_b.T) @ (l_b @ c) + (f + c) @ q + self.b
 
     def extra_repr(self) -> str:
         return f"dim={len(self.q)}, sign={self.sign}"

@@ -223,8 +223,7 @@ class TC3L(Center):
         if self.sampler == "ms":
             return ms_nss(embeddings, step.labels, self.centers)
         if self.sampler == "mm":
-            unused = self.centers.new_zeros(len(self.centers), len(self.centers))  # a right prediction needs no record here
-            return mm_nss(embeddings, predictions, step.labels, self.centers, unused)
+            return mm_nss(embeddings, predictions, step.labels, self.centers)
         if self.training:
             self.record.update(predictions, step.labels)
         return ns_nss(predictions, step.labels, self.centers, self.record.matrix)

@@ -89,7 +89,7 @@ def test_nan_is_refused_and_within_a_training_comes_out_as_nan(which):
     x, y, c = random_batch(4, 3, 2)
     tensors = [x, c, random_like(x)]
     tensors[which][y[0] if which == 1 else 0, 0] = math.nan
-    with pytest.raises(ValueError, match=r"^(embeddings|centers|attention) must be numbers, got NaN in 1 of[^\n]+$"):
+    with pytest.raises(ValueError, match=r"^(embeddings|centers|attention) must be finite, got NaN or infinity in 1 of[^\n]+$"):
         sparse_center_loss(tensors[0], y, tensors[1], tensors[2])
     with nan_passes():
         assert sparse_center_loss(tensors[0], y, tensors[1], tensors[2]).isnan()

@@ -16,8 +16,8 @@ def slow(positives: Tensor, negatives: Tensor) -> list[int]:
     center = positives.mean(dim=0)
     distances = [squared(row, center) for row in positives]
     nearest = min(squared(row, center) for row in negatives)
-    kept = [i for i in everything if not distances[i] > nearest]
-    return kept or [distances.index(min(distances))]
+    kept = [i for i in everything if not distances[i] > nearest * (1 + 1e-5)]
+    return kept or [next(i for i in everything if distances[i] <= min(distances) * (1 + 1e-5))]
 
 
 @st.composite
