@@ -86,9 +86,7 @@ def check_range(name: str, classes: Tensor, num_classes: int) -> None:
         return
     lowest, highest = (int(value) for value in classes.long().aminmax())
     if not 0 <= lowest <= highest < num_classes:
-        raise ValueError(
-            f"{name} must lie in 0..{num_classes - 1}, one of the {num_classes} centers, got {lowest}..{highest}"
-        )
+        raise ValueError(f"{name} must lie in 0..{num_classes - 1}, one of the {num_classes} centers, got {lowest}..{highest}")
 
 
 def check_like(name: str, tensor: Tensor, other: Tensor) -> None:

@@ -1,6 +1,7 @@
 """What the tests of losses and samplers share: slow distances, inputs by chance, and inputs by malice."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from hypothesis import settings
@@ -62,3 +63,15 @@ def largest(*tensors: Tensor) -> float:
 def finite_gradients(value: Tensor, *inputs: Tensor) -> bool:
     gradients = torch.autograd.grad(value, inputs, allow_unused=True)
     return bool(value.isfinite()) and all(gradient is None or bool(gradient.isfinite().all()) for gradient in gradients)
+
+
+def peak_memory(function: Callable[[], Tensor]) -> tuple[Tensor, int]:
+    """What it returns, and the most bytes that it held at once, as the allocator of PyTorch counts them."""
+    with torch.profiler.profile(profile_memory=True, with_stack=False) as profile:
+        found = function()
+    in_use = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            in_use += event.nbytes()
+            peak = max(peak, in_use)
+    return found, peak

@@ -1,4 +1,8 @@
-"""Losses: pure functions of tensors, one paper idea a file; `ClassCenters` holds the only state they share."""
+"""Losses: pure functions of tensors, one paper idea a file; `ClassCenters` holds the only state they share.
+
+One rule for all: floating types may be mixed, the widest is computed in, and float32 at the least; labels are of any integer
+type; lists, arrays, and on the CPU NaN and infinity, are refused in one line; `torch.compile(fullgraph=True)` takes them all.
+"""
 
 from fercore.losses.center import center_loss, sparse_center_loss
 from fercore.losses.center_variants import island_center_gradient, island_loss, separate_loss, triplet_center_loss

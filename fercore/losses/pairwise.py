@@ -78,7 +78,9 @@ def lossless_triplet_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
     """
     check_embeddings(embeddings, labels)
     (x,) = promoted(embeddings)
-    share = (squared_distances_among(x.sigmoid()) / x.shape[1]).clamp(max=1)  # rounding may take it above the 1 of the logarithm
+    share = (squared_distances_among(x.sigmoid()) / x.shape[1]).clamp(
+        max=1
+    )  # rounding may take it above the 1 of the logarithm
     positive, negative = (mask.to(x) for mask in pairs(labels))
     of_positives = (positive * -(1 - share + EPSILON).log()).sum(dim=1)
     of_negatives = (negative * -(share + EPSILON).log()).sum(dim=1)
@@ -117,8 +119,8 @@ def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: i
 
     .. math:: L = \frac{1}{2m} \sum_{i=1}^m \Bigl\lVert x_i - \frac1k \sum_{x \in N_k(x_i)} x \Bigr\rVert^2
 
-    The neighbors are those in the batch; of equally near ones (as float32 numbers), the first. A class with fewer than k others uses them all,
-    and a sample alone of its class adds 0. The mean is a constant of the step: dL/dx_i = (x_i - mean) / m.
+    The neighbors are those in the batch; of equally near ones (as float32 numbers), the first. A class with fewer than k
+    others uses them all, and a sample alone of its class adds 0. The mean is a constant of the step: dL/dx_i = (x_i - mean) / m.
 
     Args:
         embeddings, labels: as `contrastive_loss`.

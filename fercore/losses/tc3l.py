@@ -4,7 +4,6 @@ The formulas are missing from the paper's text: equations 3 to 5 are rebuilt fro
 (2018), whose loss the paper names. Both losses take the negative prototype n from `fercore.samplers`.
 """
 
-import torch
 from torch import Tensor
 
 from fercore.checks import check_attention, check_choice, check_embeddings, check_like, check_number, promoted

@@ -204,7 +204,9 @@ def test_nan_is_refused_and_within_a_training_comes_out_as_nan(which):
     x, y, c = random_batch(4, 3, 2)
     values = {"x": x, "n": negatives_of(y, c).clone(), "a": random_like(x)}
     values[which][0, 0] = math.nan
-    with pytest.raises(ValueError, match=r"^(embeddings|negatives|attention) must be finite, got NaN or infinity in 1 of[^\n]+$"):
+    with pytest.raises(
+        ValueError, match=r"^(embeddings|negatives|attention) must be finite, got NaN or infinity in 1 of[^\n]+$"
+    ):
         amtc3l_loss(values["x"], y, c, values["n"], values["a"])
     with nan_passes():
         assert amtc3l_loss(values["x"], y, c, values["n"], values["a"]).isnan()

@@ -59,6 +59,27 @@ def test_by_hand(positives, negatives, kept):
     close(center, positives[kept].mean(dim=0))
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 7])
+@pytest.mark.parametrize("seed", range(5))
+def test_of_positives_at_one_distance_the_first_stays_in_every_precision(size, seed):
+    """The corners of a regular polygon, moved, turned and stretched at random: rounding makes their distances differ."""
+    dice = torch.Generator().manual_seed(seed)
+    angles = 2 * torch.pi * (torch.arange(size) / size + torch.rand(1, generator=dice)).double()
+    middle, radius = torch.randn(2, generator=dice).double(), 0.1 + torch.rand(1, generator=dice).double()
+    positives = middle + radius * torch.stack([angles.cos(), angles.sin()], dim=1)
+    inside, outside = middle[None], middle - 2 * radius * torch.eye(2).double()
+    for dtype in (torch.float32, torch.float64):
+        kept = [mine_positives(positives.to(dtype), negatives.to(dtype))[0].tolist() for negatives in (inside, outside)]
+        assert kept == [[True] + [False] * (size - 1), [True] * size]
+        mirrored = mine_positives(positives.to(dtype), (2 * middle - positives[:1]).to(dtype))[0]
+        assert mirrored.all()  # a tie with the nearest negative
+
+
+def test_what_rounding_can_tell_apart_is_no_tie():
+    assert mine_positives(points(-1, 1.001), points(0))[0].tolist() == [True, False]
+    assert mine_positives(points(-1, 0, 1), points(0.999))[0].tolist() == [False, True, False]
+
+
 def test_distances_are_those_of_the_first_center():
     positives, negatives = points(0, 1, 8), points(-1)  # seen from the last center, 0.5, the first two would not stay
     assert mine_positives(positives, negatives)[0].tolist() == [True, True, False]
