@@ -57,13 +57,13 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, *, margin: float = 0.05) ->
     check_embeddings(embeddings, labels)
     check_number("margin", margin, least=0)
     distances = unit_distances(*promoted(embeddings))
-    distances = distances.to(wide_type(distances))  # the difference of two long sums is to have float32's digits
+    wide = distances.to(wide_type(distances))  # what is left of two long sums is to have float32's digits
     positive, negative = pairs(labels)
-    reach, far = distances + margin, distances.masked_fill(~negative, torch.inf).sort(dim=1).values
+    reach, far = wide + margin, wide.masked_fill(~negative, torch.inf).sort(dim=1).values
     counts = torch.searchsorted(far.detach(), reach.detach()) * positive  # [m, m]: negatives that violate a and p's margin
     sums = F.pad(far.masked_fill(far.isinf(), 0).cumsum(dim=1), (1, 0))
     violations = counts * reach - sums.gather(1, counts)
-    return (violations.sum() / counts.sum().clamp(min=1)).to(torch.promote_types(embeddings.dtype, torch.float32))
+    return (violations.sum() / counts.sum().clamp(min=1)).to(distances)
 
 
 def lossless_triplet_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -120,7 +120,8 @@ def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: i
     .. math:: L = \frac{1}{2m} \sum_{i=1}^m \Bigl\lVert x_i - \frac1k \sum_{x \in N_k(x_i)} x \Bigr\rVert^2
 
     The neighbors are those in the batch; of equally near ones (as float32 numbers), the first. A class with fewer than k
-    others uses them all, and a sample alone of its class adds 0. The mean is a constant of the step: dL/dx_i = (x_i - mean) / m.
+    others uses them all, and a sample alone of its class adds 0. The mean is a constant of the step: dL/dx_i is
+    (x_i - mean) / m.
 
     Args:
         embeddings, labels: as `contrastive_loss`.
