@@ -90,7 +90,7 @@ class RunConfig:
 
     lambda_c: Annotated[float | None, Of.METHOD, Between(0, 1e6), "weight of the center loss"] = None
     weight: Annotated[float | None, Of.METHOD, Between(0, 1e6), "of a loss that has no weight of its own name"] = None
-    alpha: Annotated[float | None, Of.METHOD, Between(0, 1), "step size of the centers"] = None
+    alpha: Annotated[float | None, Of.METHOD, Between(1e-12, 1), "step size of the centers"] = None
     center_init: Annotated[str | None, Of.METHOD, OneOf(INITS), "he: N(0, 2/D); released: N(0, 2/K)"] = None
     attention_from: Annotated[str | None, Of.METHOD, OneOf(ATTENTION_FROM), "in the place of DACL's own"] = None
     gamma: Annotated[float | None, Of.METHOD, Between(0, 1e6), "weight of the DDA loss"] = None
