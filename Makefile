@@ -1,5 +1,5 @@
 # make course [PROFILE=quick|laptop|paper] [DEVICE=auto|cpu|cuda] [ONLY=02] [FRESH=1]   execute the notebooks
-# make test      every test: library, faults, the course at profile quick, the committed notebooks compared strictly
+# make test      every test: library, faults, examples, the course at profile quick, the committed notebooks compared strictly
 # make figures   figures/ with REPORT.md, and the README's tables, from the shipped results
 # make results   train what results/ lacks at PROFILE=laptop, and ship it
 # make notebooks execute the committed notebooks in place from results/, and clean their metadata
@@ -34,7 +34,7 @@ STRICTLY := --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitiz
 test: $(READY)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest tests notebooks -q --durations=10 $(ON_ALL_CORES) $(STRICTLY)
+	$(PYTHON) -m pytest tests fercore simfer notebooks -q --durations=10 $(ON_ALL_CORES) $(STRICTLY)
 
 figures: $(READY)
 	$(PYTHON) -m fercore figures
