@@ -1,15 +1,18 @@
-"""Train one network by one config: a single loop, made to be read from top to bottom."""
+"""Train one network by one config: a single loop, made to be read from top to bottom.
+
+`train` asks whether the run was trained before; `fit` trains it, epoch by epoch; a `Trainer` takes the steps of an epoch.
+"""
 
 import math
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -20,11 +23,11 @@ from fercore.data.augment import normalize
 from fercore.errors import StoreError
 from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, snapshot_positions, take_snapshot, test_once
 from fercore.evaluation.evaluate import finite_or_none, look, make_step, validate
+from fercore.methods import build
 from fercore.methods.batches import make_batches, training_views
-from fercore.methods.objectives import Step, make_objective
-from fercore.models.build import build_model, output_shapes
+from fercore.methods.objectives import Step
 from fercore.models.weights import load_weights
-from fercore.parallel.devices import autocast, find_device, find_precision, seed_everything
+from fercore.parallel.devices import Execution, autocast, find_device, find_precision, seed_everything
 from fercore.parallel.distributed import (
     any_process,
     average_gradients,
@@ -33,19 +36,17 @@ from fercore.parallel.distributed import (
     gather,
     is_first,
     meet,
-    on_first,
     share,
     share_statistics,
 )
-from fercore.parallel.sums import world_size
-from fercore.runs.find import find_result, require_trainable
-from fercore.runs.local import load_checkpoint, local_folder, open_folder, save_checkpoint, save_result
 from fercore.runs.result import RunResult
-from fercore.runs.session import describe_machine, take_lock
+from fercore.runs.session import Record, Session, describe_machine
 from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
+
+Watch = Callable[[Tensor, Step], None]
 
 
 def train(
@@ -59,21 +60,18 @@ def train(
 ) -> RunResult:
     """The result of `config`: from a store if it was trained before, else by training it now.
 
-    A killed training goes on from its last finished epoch, bit for bit on the same machine and thread count.
-    Another process that trains the same run is waited for, and its result returned.
-
-    Under torchrun all processes call this together; each works on its share of every batch, and all return the result.
+    A killed training goes on from its last finished epoch, bit for bit on the same machine and thread count. Another process
+    that trains the same run is waited for. Under torchrun all processes call this together, and each works on its share of
+    every batch.
 
     Args:
         config: what to train.
         device: "auto" (cuda if there is one, else cpu), "cpu", "cuda" or "cuda:1". Under torchrun "cuda" is a GPU each.
-        precision: of the network's arithmetic in training: "fp32", "bf16", or "auto", which is bf16 where the device has it.
+        precision: of the network in training: "fp32", "bf16", or "auto", which is bf16 where the device computes it itself.
             Losses, centers, statistics and evaluation are in float32 all the same.
         fresh: train again even where a finished run exists.
-        sync_batchnorm: under torchrun, batch normalization by the whole batch; else each process normalizes by its share.
-            One process does not know the difference.
-        compiled: the step by torch.compile, which takes a minute to begin and pays in long trainings on a GPU; its rounding
-            differs.
+        sync_batchnorm: under torchrun, normalize by the whole batch; else each process normalizes by its share.
+        compiled: by torch.compile, which begins slowly and pays in long trainings on a GPU; its rounding differs.
 
     Raises:
         ConfigError: this machine has no such device, or the precision is unknown.
@@ -82,124 +80,142 @@ def train(
         NotShipped: the run is not shipped, and FERCORE_SHIPPED_ONLY=1 forbids training it.
     """
     meet(device)
-    if result := on_first(lambda: find_result(config, fresh=fresh)):
+    session = Session(config, fresh=fresh)
+    if result := session.find():
         return result
-    if not fresh:
-        require_trainable(config)
     target = find_device(device)
-    kind = find_precision(precision, target)
-    data = first_before_others(lambda: load_data(config.data, **config.data_options))
-    with ExitStack() as locked:
-        on_first(lambda: take_lock(config, locked, forget=fresh))
-        result = on_first(lambda: find_result(config, fresh=fresh))
-        return result or fit(config, data.to(target), target, kind, sync_batchnorm, compiled)
+    execution = Execution(target, find_precision(precision, target), sync_batchnorm, compiled)
+    data = first_before_others(load_data, config.data, **config.data_options)
+    with session.locked():
+        return session.find() or fit(session, data.to(target), execution)
 
 
 @nan_passes()
-def fit(
-    config: RunConfig,
-    data: Splits,
-    device: torch.device,
-    precision: str = "fp32",
-    sync_batchnorm: bool = False,
-    compiled: bool = False,
-    watch: Callable[[Tensor, Step], None] | None = None,
-) -> RunResult:
-    """The training loop; see `train`. `watch` is shown every step's loss, before its backward pass, and what it was made of."""
-    folder = on_first(lambda: open_folder(config))
-    start = starting_weights(config, device)  # may train another run, and so comes before the seed
-    seed_everything(config.seed)
-    model = build_model(config, data.num_classes)
-    if start:
-        first_before_others(lambda: load_weights(model, start))
-    features, dim = output_shapes(model, config)
-    model.to(device, memory_format=torch.channels_last)
-    objective = make_objective(config, data.num_classes, dim, features).to(device)
-    training = Training(model, objective, precision)
-    if sync_batchnorm:
-        share_statistics(training, device)
-    weights = list(training.parameters())
-    optimizer = make_optimizer(config, weights)
-    steps_per_epoch = len(make_batches(objective, config, 0, data.train))
-    total_steps = steps_per_epoch * config.epochs
-    snapshot = snapshot_positions(data.train.labels) if dim == 2 else None
-    parts = {"model": model, "objective": objective, "optimizer": optimizer}
+def fit(session: Session, data: Splits, execution: Execution, watch: Watch | None = None) -> RunResult:
+    """Train the run of a locked session, from the last epoch that it finished.
 
-    state = on_first(lambda: load_checkpoint(folder / "checkpoint.pt"))
-    state = state or {"epochs": [], "snapshots": [], "best": None, "seconds": 0.0}
-    for name, part in parts.items():
-        if name in state:
-            part.load_state_dict(state[name])
-    training = average_gradients(torch.compile(training) if compiled else training)
-    started = time.perf_counter() - state["seconds"]
-    status, radius = "finished", torch.tensor(math.nan)
-    bar = progress_bar(config, total_steps, done=len(state["epochs"]) * steps_per_epoch)
+    `watch` is shown every step's loss, before its backward pass, and what it was made of.
+    """
+    config = session.config
+    trainer = Trainer(config, data, execution, watch)
+    record = session.resume(trainer.parts)
+    started = time.perf_counter() - record.seconds
+    bar = progress_bar(config, trainer.total_steps, done=len(record.epochs) * trainer.steps_per_epoch)
+    diverged = False
+    for epoch in range(len(record.epochs), config.epochs):
+        row, diverged = trainer.epoch(epoch, bar)
+        record.seconds = row["seconds"] = time.perf_counter() - started
+        record.epochs.append(row)
+        if diverged:
+            break
+        trainer.remember(record)
+        session.save(record, trainer.parts)
+        bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
+    bar.close()
 
-    for epoch in range(len(state["epochs"]), config.epochs):
-        loss_sum = torch.zeros((), device=device)
-        batches = make_batches(objective, config, epoch, data.train)
-        arriving = data.train.read_ahead(batch.positions[share(len(batch.positions))] for batch in batches)
-        for number, (batch, images) in enumerate(zip(batches, arriving, strict=True)):
-            step = epoch * steps_per_epoch + number
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step, steps_per_epoch)
-            own = share(len(batch.positions))  # of the batch; all of it where this process is alone
-            views = training_views(config, images, step, total=len(batch.positions), own=own)
-            labels = data.train.labels[batch.positions.to(device)]
-            inputs = normalize(views, data.mean, data.std)
-            loss, seen = training(inputs, labels, batch, (step + 1) / total_steps)
-            if watch:
-                watch(loss, seen)
-            optimizer.zero_grad()
-            loss.backward()
-            if config.clip_norm:
-                nn.utils.clip_grad_norm_(weights, config.clip_norm)
-            optimizer.step()
-            objective.after_step(seen)
+    test, arrays = ({}, {}) if diverged else trainer.test(record, session)
+    provenance = describe_machine(config, execution, data, seconds=time.perf_counter() - started)
+    status = "diverged" if diverged else "finished"
+    return session.finish(RunResult(config, status, record.epochs, test, provenance), arrays)
 
-            loss_sum += loss.detach()
+
+class Trainer:
+    """What the steps of one training share.
+
+    Attributes:
+        model, objective: the network, and what the method adds to it; see `fercore.methods.build`.
+        weights: of both, as the optimizer moves them.
+        batch_loss: both as one module, shared between processes and compiled where that was asked for.
+        snapshot: positions of the training images whose embeddings are kept after each epoch, of digits, whose embeddings lie
+            in a plane; None for faces.
+    """
+
+    def __init__(self, config: RunConfig, data: Splits, execution: Execution, watch: Watch | None) -> None:
+        self.config, self.data, self.device, self.watch = config, data, execution.device, watch
+        start = starting_weights(config, self.device)  # may train another run, and so comes before the seed
+        seed_everything(config.seed)
+        self.model, self.objective = build(config, data.num_classes)
+        if start:
+            first_before_others(load_weights, self.model, start)
+        self.model.to(self.device, memory_format=torch.channels_last)
+        self.objective.to(self.device)
+        step = BatchLoss(self.model, self.objective, execution.precision)
+        if execution.sync_batchnorm:
+            share_statistics(step, self.device)
+        self.weights = list(step.parameters())
+        self.optimizer = make_optimizer(config, self.weights)
+        self.batch_loss = average_gradients(torch.compile(step) if execution.compiled else step)
+        self.steps_per_epoch = len(make_batches(self.objective, config, 0, data.train))
+        self.total_steps = self.steps_per_epoch * config.epochs
+        self.snapshot = snapshot_positions(data.train.labels) if config.crop is None else None
+
+    @property
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        """What a checkpoint keeps."""
+        return {"model": self.model, "objective": self.objective, "optimizer": self.optimizer}
+
+    def epoch(self, epoch: int, bar: tqdm) -> tuple[dict[str, Any], bool]:
+        """Train on every batch and validate: the epoch's row, and whether the training diverged, which ends it at once."""
+        loss_sum, radius = torch.zeros((), device=self.device), torch.tensor(math.nan)
+        for number, (batch, images) in enumerate(self.batches(epoch)):
+            step = epoch * self.steps_per_epoch + number
+            loss, seen = self.step(step, batch, images)
+            loss_sum += loss
             if number % GUARD_EVERY == 0:
-                if any_process(has_diverged(loss)):
-                    status = "diverged"
+                if diverged := any_process(has_diverged(loss)):
                     break
                 radius = seen.embeddings.detach().norm(dim=1).mean()
             bar.update()
         mean_loss = loss_sum / (number + 1)
-        row = {"epoch": epoch + 1, "step": step + 1, "lr": optimizer.param_groups[0]["lr"]}
+        row = {"epoch": epoch + 1, "step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
         row |= {"radius": finite_or_none(radius.item()), "loss": finite_or_none(mean_loss.item())}
-        if status == "diverged" or any_process(has_diverged(mean_loss)):
-            status = "diverged"
-            state["epochs"].append(row | {"seconds": time.perf_counter() - started})
-            break
-        copy_buffers(model)
-        row |= validate(model, objective, data, config)
-        state["seconds"] = row["seconds"] = time.perf_counter() - started
-        state["epochs"].append(row)
-        if snapshot is not None:
-            state["snapshots"].append(take_snapshot(model, objective, data, snapshot))
-        if state["best"] is None or row["val_balanced_accuracy"] > state["best"]["val_balanced_accuracy"]:
-            state["best"] = {"val_balanced_accuracy": row["val_balanced_accuracy"], "model": cpu_copy(model)}
-        saved = state | {name: part.state_dict() for name, part in parts.items()}
-        on_first(lambda saved=saved: save_checkpoint(folder / "checkpoint.pt", saved))
-        bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
-    bar.close()
+        if diverged or any_process(has_diverged(mean_loss)):
+            return row, True
+        copy_buffers(self.model)
+        return row | validate(self.model, self.objective, self.data, self.config), False
 
-    test, arrays = {}, {}
-    if status == "finished":
-        test, arrays = test_once(model, state["best"]["model"], data, config, folder)
-        on_first(lambda: save_file(cpu_copy(objective), folder / "objective.safetensors"))
-        if snapshot is not None:
-            arrays |= collect_snapshots(state["snapshots"], data.train.labels[snapshot])
-    provenance = describe_machine(config, device, data, seconds=time.perf_counter() - started)
-    provenance |= {
-        "precision": precision,
-        "processes": world_size(),
-        "sync_batchnorm": sync_batchnorm and world_size() > 1,
-        "compiled": compiled,
-    }
-    result = on_first(lambda: save_result(RunResult(config, status, state["epochs"], test, provenance), arrays))
-    on_first(lambda: (folder / "checkpoint.pt").unlink(missing_ok=True))
-    return result
+    def batches(self, epoch: int) -> Iterator[tuple[TupleBatch, Tensor]]:
+        """An epoch's batches, each with the images of this process's share of it."""
+        batches = make_batches(self.objective, self.config, epoch, self.data.train)
+        arriving = self.data.train.read_ahead(batch.positions[share(len(batch.positions))] for batch in batches)
+        return zip(batches, arriving, strict=True)
+
+    def step(self, number: int, batch: TupleBatch, images: Tensor) -> tuple[Tensor, Step]:
+        """One step of the whole training: views of the images, their loss, its gradient, and what that moves."""
+        config, data = self.config, self.data
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, number, self.steps_per_epoch)
+        total = len(batch.positions)
+        views = training_views(config, images, number, total=total, own=share(total))
+        labels = data.train.labels[batch.positions.to(self.device)]
+        inputs = normalize(views, data.mean, data.std)
+        loss, seen = self.batch_loss(inputs, labels, batch, (number + 1) / self.total_steps)
+        if self.watch:
+            self.watch(loss, seen)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.weights, config.clip_norm)
+        self.optimizer.step()
+        self.objective.after_step(seen)
+        return loss.detach(), seen
+
+    def remember(self, record: Record) -> None:
+        """Keep what the last epoch of `record` leaves: a snapshot, and the weights if none were better on validation."""
+        if self.snapshot is not None:
+            record.snapshots.append(take_snapshot(self.model, self.objective, self.data, self.snapshot))
+        accuracy = record.epochs[-1]["val_balanced_accuracy"]
+        if record.best is None or accuracy > record.best["val_balanced_accuracy"]:
+            record.best = {"val_balanced_accuracy": accuracy, "model": cpu_copy(self.model)}
+
+    def test(self, record: Record, session: Session) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+        """Look at the test set, once, when the training is over: its metrics, and the arrays that figures need."""
+        weights = {"best": record.best["model"], "last": cpu_copy(self.model)}
+        session.keep(weights | {"objective": cpu_copy(self.objective)})
+        test, arrays = test_once(self.model, weights, self.data, self.config)
+        if self.snapshot is not None:
+            arrays |= collect_snapshots(record.snapshots, self.data.train.labels[self.snapshot])
+        return test, arrays
 
 
 # --- the pieces of the loop ------------------------------------------------------------------------------------------
@@ -221,10 +237,10 @@ def make_optimizer(config: RunConfig, weights: list[nn.Parameter]) -> torch.opti
     return torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, fused=True)
 
 
-class Training(nn.Module):
+class BatchLoss(nn.Module):
     """A step as one module, as DistributedDataParallel wants it: the loss of a batch from this process's share of it."""
 
-    def __init__(self, model: nn.Module, objective: nn.Module, precision: str) -> None:
+    def __init__(self, model: nn.Module, objective: nn.Module, precision: str = "fp32") -> None:
         super().__init__()
         self.model, self.objective, self.precision = model, objective, precision
 
@@ -245,13 +261,12 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     if first is None:
         kind, _, path = (config.pretrained or "none").partition(":")
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
-    weights = local_folder(first) / "best.safetensors"
-    if on_first(lambda: not weights.exists()):
-        known = on_first(lambda: find_result(first))  # a shipped result has no weights
-        train(first, device=str(device), fresh=known is not None)
-    if on_first(lambda: not weights.exists()):
-        raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
-    return weights
+    pretraining = Session(first)
+    if not pretraining.weights("best"):
+        train(first, device=str(device), fresh=pretraining.find() is not None)  # a shipped result has no weights
+    if weights := pretraining.weights("best"):
+        return weights
+    raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
 
 
 def pretraining_of(config: RunConfig) -> RunConfig | None:

@@ -1,10 +1,9 @@
-"""A finished network: load it with its data, train it again, and ask it about images."""
+"""A finished network: load it with what it needs, ask it about images, train it again."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -15,97 +14,103 @@ from torch import Tensor, nn
 from fercore.config import RunConfig
 from fercore.data import Splits, load_data
 from fercore.data.images import UnreadableImage, read_square
-from fercore.errors import ConfigError, DataError, StoreError
+from fercore.errors import DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
-from fercore.methods.objectives import Step, make_objective
-from fercore.models.build import build_model, output_shapes
-from fercore.parallel.devices import find_device
+from fercore.methods import build
+from fercore.parallel.devices import Execution, find_device
 from fercore.paths import runs_dir, shown
 from fercore.runs.find import find_result
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
-from fercore.runs.session import take_lock
-from fercore.train import fit, train
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished run's network as it was after the last epoch, in eval mode, and its data; where it was asked for, also the
-    objective, with its centers and its attention.
-    """
-
-    config: RunConfig
-    data: Splits
-    model: nn.Module
-    objective: nn.Module | None
-
-
-def load_trained(config: RunConfig, device: str, *, with_objective: bool = False) -> Trained:
-    """The network of a finished run; trained first where its weights are not here.
-
-    Raises:
-        ConfigError: the run diverged, so that there is no network to ask.
-    """
-    needed = ["last.safetensors", "objective.safetensors"][: 1 + with_objective]
-    known, folder = find_result(config), local_folder(config)
-    if not known or (not known.diverged and not all((folder / name).exists() for name in needed)):
-        known = train_again(config, device) if known else train(config, device=device)
-    if known.diverged:
-        raise ConfigError(f"{config.id} diverged, and left no network to examine")
-    target = find_device(device)
-    data = load_data(config.data, **config.data_options).to(target)
-    model, objective = build_model(config, data.num_classes), None
-    model.load_state_dict(load_file(folder / "last.safetensors"))
-    if with_objective:
-        features, dim = output_shapes(model, config)
-        objective = make_objective(config, data.num_classes, dim, features)
-        objective.load_state_dict(load_file(folder / "objective.safetensors"))
-        objective.to(target).eval()
-    return Trained(config, data, model.to(target, memory_format=torch.channels_last).eval(), objective)
-
-
-def train_again(config: RunConfig, device: str, watch: Callable[[Tensor, Step], None] | None = None) -> RunResult:
-    """Train a run that may be finished; its result is replaced when the new one is there. `watch` is as in `train.fit`."""
-    target = find_device(device)
-    data = load_data(config.data, **config.data_options).to(target)
-    with ExitStack() as locked:
-        take_lock(config, locked, forget=True)
-        known = find_result(config)
-        precision = known.provenance.get("precision", "fp32") if known else "fp32"  # before it was recorded
-        return fit(config, data, target, precision, watch=watch)
-
+from fercore.runs.session import Session
+from fercore.train import Watch, fit, train
 
 MNIST_SIZE = 28
 
 
-def predict(files: Sequence[str | Path], run: str | Path, *, device: str = "auto") -> tuple[tuple[str, ...], np.ndarray]:
-    """What a run's best-on-validation network sees in these images.
+@dataclass(frozen=True)
+class Trained:
+    """A finished run's network, in eval mode.
 
-    A face should fill the image as it does in the run's data set: nothing here finds or aligns one.
+    Attributes:
+        result: of the run.
+        device: where the network is.
+        model: images [m, C, H, W], normalized by `mean` and `std`, to (embeddings [m, D], logits [m, K]).
+        objective: with the method's centers and attention, where it was asked for.
+    """
+
+    result: RunResult
+    device: torch.device
+    model: nn.Module
+    objective: nn.Module | None
+
+    @property
+    def config(self) -> RunConfig:
+        return self.result.config
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes."""
+        return tuple(self.result.provenance["class_names"])
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of the training images, a number a channel, of pixels in 0..1."""
+        return self.told("mean")
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """As `mean`."""
+        return self.told("std")
+
+    def told(self, name: str) -> tuple[float, ...]:
+        if not self.result.provenance.get(name):
+            folder = shown(self.result.array_file.parent)
+            raise StoreError(f"{folder} does not tell how its images were normalized; train it again with --fresh")
+        return tuple(self.result.provenance[name])
+
+    @cached_property
+    def data(self) -> Splits:
+        """What it was trained on, read on first use; on its device."""
+        return load_data(self.config.data, **self.config.data_options).to(self.device)
+
+
+def load_trained(
+    run: RunConfig | str | Path, device: str = "auto", *, epoch: str = "last", with_objective: bool = False
+) -> Trained:
+    """The network of a finished run.
 
     Args:
-        files: N image files, one or more; each is resized to the run's image size and cropped at its center.
-        run: a run's id, or its folder, or a file in it such as best.safetensors.
+        run: its config, and it is trained first where its weights are not here; or its id, its folder or a file in it.
         device: as in `train`.
-
-    Returns:
-        The K class names, and probabilities [N, K] that sum to 1 in each row.
+        epoch: "last", or "best" on the validation split.
+        with_objective: what the method had beside the network, too; it is kept of the last epoch alone.
 
     Raises:
-        StoreError: there is no such finished run here, or its weights are missing or damaged.
-        DataError: a file is no readable image.
+        StoreError: there is no such finished run here, it diverged, or its weights are missing or damaged.
     """
+    needed = [f"{epoch}.safetensors", *["objective.safetensors"] * with_objective]
+    folder = local_folder(run) if isinstance(run, RunConfig) else find_run(run)
+    result = finish(run, needed, device) if isinstance(run, RunConfig) else read_result(folder / "result.json")
+    if result.diverged:
+        raise StoreError(f"{result.config.id} diverged, and left no network")
     target = find_device(device)
-    folder = find_run(run)
-    result = read_result(folder / "result.json")
-    pixels = SimpleNamespace(mean=result.provenance.get("mean"), std=result.provenance.get("std"))
-    if not pixels.mean:
-        raise StoreError(f"{shown(folder)} does not tell how its images were normalized; train it again with --fresh")
-    names = tuple(result.provenance["class_names"])
-    model = load_best(folder, result, len(names)).to(target)
-    images = torch.stack([read_image(Path(file), result.config.image_size or MNIST_SIZE, len(pixels.mean)) for file in files])
-    _, logits = evaluate(model, images.to(target), pixels, result.config.crop)
-    return names, logits.softmax(dim=1).cpu().numpy()
+    with torch.device("meta"):  # every number comes from the files
+        parts = build(result.config, len(result.provenance["class_names"]))
+    for part, name in zip(parts, needed, strict=False):
+        load_into(part, folder / name)
+        part.to(target).eval()
+    model, objective = parts
+    return Trained(result, target, model.to(memory_format=torch.channels_last), objective if with_objective else None)
+
+
+def finish(config: RunConfig, needed: Sequence[str], device: str) -> RunResult:
+    """The result of `config`, whose files of weights are there unless it diverged: trained now where they are not."""
+    known, folder = find_result(config), local_folder(config)
+    if known is None:
+        return train(config, device=device)
+    there = known.diverged or all((folder / name).exists() for name in needed)
+    return known if there else train_again(config, device)
 
 
 def find_run(run: str | Path) -> Path:
@@ -119,27 +124,70 @@ def find_run(run: str | Path) -> Path:
     return folder
 
 
-def load_best(folder: Path, result: RunResult, num_classes: int) -> torch.nn.Module:
-    """The network of the epoch that was best on the validation split."""
-    path = folder / "best.safetensors"
-    if result.diverged or not path.exists():
-        reason = "it diverged" if result.diverged else f"no {path.name}; train it again with --fresh"
-        raise StoreError(f"{shown(folder)} has no weights: {reason}")
-    model = build_model(result.config, num_classes)
+def load_into(part: nn.Module, file: Path) -> None:
+    """Give a module on the "meta" device the numbers of its file."""
+    if not file.exists():
+        raise StoreError(f"{shown(file.parent)} has no weights: no {file.name}; train it again with --fresh")
     try:
-        model.load_state_dict(load_file(path))
+        part.load_state_dict(load_file(file), assign=True)
     except Exception as error:  # SafetensorError of a damaged file, RuntimeError of another network's
         reason = str(error).splitlines()[0]
-        raise StoreError(f"{shown(path)} is damaged ({reason}); train the run again with --fresh") from None
-    return model
+        raise StoreError(f"{shown(file)} is damaged ({reason}); train the run again with --fresh") from None
 
 
-def read_image(file: Path, size: int, channels: int) -> Tensor:
+def train_again(config: RunConfig, device: str, watch: Watch | None = None) -> RunResult:
+    """Train a run that may be finished; its result is replaced when the new one is there. `watch` is as in `train.fit`."""
+    target = find_device(device)
+    data = load_data(config.data, **config.data_options).to(target)
+    session = Session(config, fresh=True)
+    with session.locked():
+        known = find_result(config)
+        precision = known.provenance.get("precision", "fp32") if known else "fp32"  # before it was recorded
+        return fit(session, data, Execution(target, precision), watch)
+
+
+# --- predictions --------------------------------------------------------------------------------------------------------
+
+
+def predict(
+    images: Sequence[str | Path | Image.Image | np.ndarray], run: RunConfig | str | Path, *, device: str = "auto"
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """What a run's best-on-validation network sees in these images.
+
+    A face should fill the image as it does in the run's data set: nothing here finds or aligns one.
+
+    Args:
+        images: N files, Pillow images, or arrays of uint8 [H, W] or [H, W, 3]; each is resized to the run's image size and
+            cropped at its center.
+        run, device: as `load_trained` takes them.
+
+    Returns:
+        The K class names, and probabilities [N, K] that sum to 1 in each row.
+
+    Raises:
+        StoreError: as `load_trained`, or the run does not tell how its images were normalized.
+        DataError: one is no readable image.
+    """
+    trained = load_trained(run, device, epoch="best")
+    names, channels = trained.class_names, len(trained.mean)
+    if len(images) == 0:
+        return names, np.zeros((0, len(names)), dtype=np.float32)
+    pixels = torch.stack([read_image(image, trained.config.image_size or MNIST_SIZE, channels) for image in images])
+    _, logits = evaluate(trained.model, pixels, trained, trained.config.crop)
+    return names, logits.softmax(dim=1).cpu().numpy()
+
+
+def read_image(image: str | Path | Image.Image | np.ndarray, size: int, channels: int) -> Tensor:
     """[channels, size, size] uint8, decoded as the store decodes, and gray where the network takes one channel."""
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,)):
+            raise DataError(f"an image as an array is uint8 [H, W] or [H, W, 3], got {image.dtype} {list(image.shape)}")
+        image = Image.fromarray(image)
     try:
-        pixels = read_square(file, size)
+        pixels = read_square(image, size)
     except UnreadableImage as error:
-        raise DataError(f"{shown(file)}: not a readable image ({error}); give image files such as face.jpg") from None
+        name = "a Pillow image" if isinstance(image, Image.Image) else shown(Path(image))
+        raise DataError(f"{name}: not a readable image ({error}); give image files such as face.jpg") from None
     if channels == 1:
         pixels = np.asarray(Image.fromarray(pixels.transpose(1, 2, 0)).convert("L"))[None]
     return torch.from_numpy(pixels.copy())

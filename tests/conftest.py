@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import Images, load_data
 from fercore.data.wmnist import fetch_mnist
@@ -66,6 +67,14 @@ def short_test(mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(splits, test=Images(splits.test.images[:300], splits.test.labels[:300]))
 
     monkeypatch.setattr("fercore.train.load_data", load)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """The configs that are really trained in this process."""
+    called, fit = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda session, *rest: called.append(session.config) or fit(session, *rest))
+    return called
 
 
 @pytest.fixture

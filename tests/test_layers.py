@@ -89,11 +89,7 @@ def test_every_module_stands_in_the_table_and_every_row_is_a_module():
     assert not MAY_IMPORT.keys() - MODULES.keys()
 
 
-NOT_YET = {"methods.batches", "parallel.executors"}
-NAMES = [pytest.param(name, marks=[pytest.mark.xfail(strict=True)] * (name in NOT_YET)) for name in MODULES]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_what_its_row_allows(name):
     row = row_of(name)
     ours = {found for found in imported(MODULES[name]) if within(found, OURS)}

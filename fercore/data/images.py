@@ -25,20 +25,16 @@ class UnreadableImage(ValueError):
 
 
 @contextmanager
-def open_image(file: str | os.PathLike) -> Iterator[Image.Image]:
-    """The image in a file, not yet decoded; what goes wrong while it is decoded in the block is an UnreadableImage too.
+def open_image(source: str | os.PathLike | Image.Image) -> Iterator[Image.Image]:
+    """The image in a file, not yet decoded, or a copy of one in memory; what goes wrong while it is decoded in the block is an
+    UnreadableImage too.
 
     Raises:
         UnreadableImage: no regular file, none of FORMATS, too large, more than 8 bits a gray value (whose range nobody knows:
             cameras of 12 bits write such files too), or damaged.
     """
     try:
-        found = os.stat(file)
-        if not stat.S_ISREG(found.st_mode):  # a pipe would never answer, and /dev/zero never end
-            raise UnreadableImage("a folder" if stat.S_ISDIR(found.st_mode) else "no regular file")
-        if found.st_size > MOST_BYTES:
-            raise UnreadableImage(f"{found.st_size:,} bytes, more than {MOST_BYTES:,}")
-        with Image.open(file, formats=FORMATS) as image:
+        with source.copy() if isinstance(source, Image.Image) else open_file(source) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise UnreadableImage(f"{image.width:,} x {image.height:,} pixels, more than {MOST_PIXELS:,}")
             if image.mode in DEEP_MODES:
@@ -50,9 +46,18 @@ def open_image(file: str | os.PathLike) -> Iterator[Image.Image]:
         raise UnreadableImage(describe(error)) from None
 
 
-def read_square(file: str | os.PathLike, size: int) -> np.ndarray:
-    """[3, size, size] uint8 of an image file; see `to_square`. Raises UnreadableImage as `open_image` does."""
-    with open_image(file) as image:
+def open_file(file: str | os.PathLike) -> Image.Image:
+    found = os.stat(file)
+    if not stat.S_ISREG(found.st_mode):  # a pipe would never answer, and /dev/zero never end
+        raise UnreadableImage("a folder" if stat.S_ISDIR(found.st_mode) else "no regular file")
+    if found.st_size > MOST_BYTES:
+        raise UnreadableImage(f"{found.st_size:,} bytes, more than {MOST_BYTES:,}")
+    return Image.open(file, formats=FORMATS)
+
+
+def read_square(source: str | os.PathLike | Image.Image, size: int) -> np.ndarray:
+    """[3, size, size] uint8 of an image; see `to_square`. Raises UnreadableImage as `open_image` does."""
+    with open_image(source) as image:
         return to_square(image, size)
 
 

@@ -1,18 +1,15 @@
 """What a finished training keeps: test metrics, and the arrays that figures need."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits
 from fercore.evaluation.evaluate import evaluate_together
 from fercore.evaluation.metrics import confusion_matrix, recalls, summarize, vote
-from fercore.parallel.distributed import is_first
 
 KEPT_DIMENSIONS = 24  # of the test embeddings in a result
 SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
@@ -20,15 +17,12 @@ FLOAT16_MAX = 6e4
 
 
 def test_once(
-    model: nn.Module, best: dict[str, Tensor], data: Splits, config: RunConfig, folder: Path
+    model: nn.Module, weights: dict[str, dict[str, Tensor]], data: Splits, config: RunConfig
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """Test metrics of the last epoch's weights and of the best-on-validation ones, and the last one's arrays for figures."""
+    """Test metrics under each of the named weights, and the last ones' arrays for figures. The model keeps the last ones."""
     test = {}
-    last = cpu_copy(model)
-    for name, weights in (("best", best), ("last", last)):
-        if is_first():
-            save_file(weights, folder / f"{name}.safetensors")
-        model.load_state_dict(weights)
+    for name in weights:
+        model.load_state_dict(weights[name])
         embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
         predictions = logits.argmax(dim=1)
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()

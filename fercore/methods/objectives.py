@@ -40,6 +40,7 @@ from fercore.losses import (
     triplet_center_loss,
     triplet_loss,
 )
+from fercore.methods.batches import generator_of
 from fercore.methods.table import find_method
 from fercore.models.attention import DACLAttention, SelectiveAttention
 from fercore.samplers import MisclassificationRecord, mm_nss, ms_nss, ns_nss
@@ -162,7 +163,7 @@ class DACL(Center):
         if source == "constant":
             return torch.full_like(step.embeddings, CONSTANT_ATTENTION, requires_grad=False)
         if source == "noise":  # on the CPU, where it is the same for every device
-            generator = torch.Generator().manual_seed(1_000_003 * self.config.seed + round(1_000_000 * step.progress))
+            generator = generator_of(self.config.seed, round(1_000_000 * step.progress))
             return torch.rand(shape, generator=generator).to(step.embeddings)
         return step.attention.roll(1, dims=0) if source == "shuffled" else step.attention
 
@@ -320,7 +321,7 @@ class NPlusOne(Softmax):
         return epoch_tuples(
             labels.cpu(),
             None if unknown else identities.cpu(),
-            generator=torch.Generator().manual_seed(1_000_003 * config.seed + epoch),
+            generator=generator_of(config.seed, epoch),
             batch_size=config.batch_size,
             positives=config.positives,
             negatives=config.negatives,

@@ -19,9 +19,9 @@ from fercore.data.simfer import load_turned, make_simfer, simfer_truth
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
 from fercore.evaluation.evaluate import evaluate
-from fercore.methods.objectives import Step, make_objective
+from fercore.methods import build
+from fercore.methods.objectives import Step
 from fercore.mining import mine_positives
-from fercore.models.build import build_model, output_shapes
 from fercore.models.weights import load_weights
 from fercore.papers.probes import read_expression, read_identity
 from fercore.parallel.devices import find_device, seed_everything
@@ -207,11 +207,9 @@ def mining(config: RunConfig, device: str) -> Arrays:
     trained = load_trained(config, device)
     data = load_data(config.data, **config.data_options)
     seed_everything(config.seed)
-    untrained = build_model(config, data.num_classes)
+    untrained, objective = build(config, data.num_classes)
     if start := starting_weights(config, find_device(device)):
         load_weights(untrained, start)
-    features, dim = output_shapes(untrained, config)
-    objective = make_objective(config, data.num_classes, dim, features)
     seen = {"start": (untrained, data.train), "end": (trained.model, data.train), "new": (trained.model, data.test)}
     arrays = {}
     for when, (model, split) in seen.items():

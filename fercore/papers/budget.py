@@ -21,13 +21,14 @@ from fercore.data.readers.catalog import CLASS_NAMES
 from fercore.data.releases import EXPECTED
 from fercore.errors import ConfigError
 from fercore.evaluation.evaluate import look
+from fercore.methods import build
 from fercore.methods.batches import make_batches
-from fercore.methods.objectives import Softmax, make_objective
-from fercore.models.build import MNIST_SIDE, build_model, output_shapes
+from fercore.methods.objectives import Softmax
+from fercore.models.build import MNIST_SIDE
 from fercore.papers.published import DATA_NAMES
 from fercore.papers.tables import OWN_DATA, OWN_FOLDS, runs_for
 from fercore.parallel.devices import seed_everything
-from fercore.train import Training, pretraining_of
+from fercore.train import BatchLoss, pretraining_of
 
 T = TypeVar("T")
 CLASSES = {"ckplus": 8, "wmnist": 10}  # of the others seven; CK+ has contempt
@@ -153,9 +154,7 @@ def on_meta(config: RunConfig) -> tuple[nn.Module, Softmax]:
     """Network and objective of `config` without their numbers, which takes neither time nor memory."""
     classes = CLASSES.get(parse_name(config.data)[0], len(CLASS_NAMES))
     with torch.device("meta"):
-        model = build_model(config, classes)
-        features, dim = output_shapes(model, config)
-        return model, make_objective(config, classes, dim, features)
+        return build(config, classes)
 
 
 def batch_images(config: RunConfig) -> int:
@@ -249,9 +248,7 @@ class Cost:
 def cost_of(config: RunConfig, num_classes: int) -> Cost:
     """Build the network of a run on faces and do one step with noise for images: nothing is read, nothing is trained."""
     seed_everything(config.seed)
-    model = build_model(config, num_classes)
-    features, dim = output_shapes(model, config)
-    objective = make_objective(config, num_classes, dim, features)
+    model, objective = build(config, num_classes)
     return Cost(count_numbers(model), count_numbers(objective), held_by_step(config, model, objective, num_classes))
 
 
@@ -269,5 +266,5 @@ def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_
     model.to(memory_format=torch.channels_last)
     images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
     weights = (weight for module in (model, objective) for weight in module.parameters())
-    (loss, _), held = keeping(lambda: Training(model, objective, "fp32")(images, labels[batch.positions], batch, 1.0), weights)
+    (loss, _), held = keeping(lambda: BatchLoss(model, objective)(images, labels[batch.positions], batch, 1.0), weights)
     return held if loss.requires_grad else 0

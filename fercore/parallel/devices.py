@@ -1,6 +1,7 @@
-"""The device and the precision of a training."""
+"""How a training is executed: the device, the precision, the random numbers."""
 
 import random
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +9,18 @@ import torch
 from fercore.choices import PRECISIONS
 from fercore.errors import ConfigError
 from fercore.parallel.torchrun import launched, local_rank
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a training runs on its machine. It decides time and rounding, not what is learned: no config has it, every result
+    records it. Attributes are as `train` takes them, resolved.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    sync_batchnorm: bool = False
+    compiled: bool = False
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -9,7 +9,8 @@ first process alone; what it read or decided, `on_first` hands to the others. Wi
 import atexit
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -25,6 +26,7 @@ from fercore.parallel.torchrun import launched
 from fercore.parallel.torchrun import rank as rank_by_torchrun
 
 Made = TypeVar("Made")
+Given = ParamSpec("Given")
 PATIENCE = timedelta(days=1)  # the others wait while the first renders a data set, or waits for a lock on the run
 
 
@@ -49,14 +51,14 @@ def meet(device: str) -> None:
 # --- what the first process does for all --------------------------------------------------------------------------------
 
 
-def on_first(make: Callable[[], Made]) -> Made:
-    """make() of the first process, handed to all: its result, or its error. The others wait for it."""
+def on_first(make: Callable[Given, Made], *given: Given.args, **options: Given.kwargs) -> Made:
+    """make(*given, **options) of the first process, handed to all: its result, or its error. The others wait for it."""
     if world_size() == 1:
-        return make()
+        return make(*given, **options)
     outcome: list[Any] = [None, None]
     if is_first():
         try:
-            outcome = [make(), None]
+            outcome = [make(*given, **options), None]
         except FercoreError as error:
             outcome = [None, error]
     dist.broadcast_object_list(outcome)
@@ -65,11 +67,23 @@ def on_first(make: Callable[[], Made]) -> Made:
     return outcome[0]
 
 
-def first_before_others(make: Callable[[], Made]) -> Made:
-    """make() of each process, the first one's before the others': what it fetches, renders or decodes is there for them."""
+def by_first(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """A function, or a method, that the first process alone runs when all of them call it; see `on_first`."""
+
+    @wraps(function)
+    def for_all(*given: Given.args, **options: Given.kwargs) -> Made:
+        return on_first(function, *given, **options)
+
+    return for_all
+
+
+def first_before_others(make: Callable[Given, Made], *given: Given.args, **options: Given.kwargs) -> Made:
+    """make(*given, **options) of each process, the first one's before the others': what it fetches, renders or decodes is
+    there for them.
+    """
     made: list[Made] = []
-    on_first(lambda: made.append(make()))
-    return made[0] if made else make()
+    on_first(lambda: made.append(make(*given, **options)))
+    return made[0] if made else make(*given, **options)
 
 
 def any_process(here: bool) -> bool:

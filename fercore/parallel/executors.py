@@ -15,8 +15,8 @@ import torch
 from tqdm import tqdm
 
 from fercore.errors import ConfigError
+from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir
-from fercore.runs.local import session_start
 
 SLURM_DEFAULTS = {"job_name": "fercore", "time": 240}  # submitit's own limit is five minutes
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from fercore.config import RunConfig
 from fercore.errors import NotShipped
-from fercore.runs.local import local_folder, session_start
+from fercore.parallel.clock import session_start
+from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
 from fercore.runs.shipped import shipped_analysis, shipped_result
 

@@ -1,16 +1,16 @@
 """The local store, `runs/store/<id>/`: results, weights and, while a run is unfinished, its checkpoint."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 from fercore.config import RunConfig
 from fercore.errors import StoreError
+from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir, shown
 from fercore.runs.result import RunResult, pack, read_result, write_at_once
 
@@ -37,16 +37,6 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         raise StoreError(f"{shown(path)} is damaged ({reason}); delete it to start this run again") from None
 
 
-# `fresh` results are those finished after this moment: `make course FRESH=1` hands its own start to every notebook,
-# so that a run which two notebooks show is trained anew once, not twice.
-IMPORTED = datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def session_start() -> str:
-    """When this session began; told to every process that it starts, by the environment."""
-    return os.environ.setdefault("FERCORE_SESSION_START", IMPORTED)
-
-
 def local_folder(config: RunConfig) -> Path:
     return runs_dir() / "store" / config.id
 
@@ -67,11 +57,6 @@ def open_folder(config: RunConfig) -> Path:
         reason = error.strerror or error
         raise StoreError(f"cannot write {shown(folder)} ({reason}); make it writable, or set FERCORE_RUNS") from None
     return folder
-
-
-def run_lock(config: RunConfig) -> FileLock:
-    """A lock that one process at a time holds on a run; released by the system when its holder dies."""
-    return FileLock(open_folder(config) / "lock")
 
 
 def forget_checkpoint(config: RunConfig) -> None:

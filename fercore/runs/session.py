@@ -1,39 +1,168 @@
-"""One training's dealings with the store."""
+"""One run's dealings with the store, from the look whether it is there to its result."""
 
 import platform
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torchvision
-from filelock import Timeout
+from filelock import FileLock, Timeout
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from fercore.config import RunConfig
 from fercore.data import Splits
-from fercore.paths import ROOT
-from fercore.runs.local import forget_checkpoint, run_lock
+from fercore.errors import StoreError
+from fercore.parallel.devices import Execution
+from fercore.parallel.distributed import by_first
+from fercore.parallel.sums import world_size
+from fercore.paths import ROOT, shown
+from fercore.runs.find import find_result, require_trainable
+from fercore.runs.local import (
+    forget_checkpoint,
+    load_checkpoint,
+    local_folder,
+    open_folder,
+    save_checkpoint,
+    save_result,
+)
+from fercore.runs.result import RunResult
+
+Parts = Mapping[str, nn.Module | torch.optim.Optimizer]  # what learns, by the names under which a checkpoint keeps it
 
 
-def take_lock(config: RunConfig, locked: ExitStack, *, forget: bool) -> None:
-    """Hold the run until `locked` ends, having waited for whoever trains it; `forget` what an earlier session left of it."""
-    lock = run_lock(config)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that trains {config.id}", file=sys.stderr)
-        lock.acquire()
-    locked.callback(lock.release)
-    if forget:
-        forget_checkpoint(config)
+@dataclass
+class Record:
+    """What a training has reached.
+
+    Attributes:
+        epochs: a row each, see `RunResult`.
+        snapshots: where chosen images and the centers lie after each epoch, see `evaluation.artifacts.take_snapshot`.
+        best: of the epoch that is best on the validation split, its "val_balanced_accuracy" and weights ("model").
+        seconds: that it took, interruptions left out.
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: list[dict[str, Tensor]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    seconds: float = 0.0
 
 
-def describe_machine(config: RunConfig, device: torch.device, data: Splits, seconds: float) -> dict[str, Any]:
+class Session:
+    """One run in the store, on behalf of all processes that train it together.
+
+    The first process does each step. The others wait for it and get what it got: a result, a record, or the error. In the
+    order of a training: `find` it, and where it is not there, keep it `locked`, `resume`, `save` after each epoch, `keep` the
+    weights, `finish`.
+
+    Args:
+        config: the run.
+        fresh: train again what an earlier session trained, from the beginning.
+    """
+
+    def __init__(self, config: RunConfig, *, fresh: bool = False) -> None:
+        self.config, self.fresh = config, fresh
+        self.folder = local_folder(config)
+        self.checkpoint = self.folder / "checkpoint.pt"
+        self.lock = FileLock(self.folder / "lock")  # released by the system when its holder dies
+
+    @by_first
+    def find(self) -> RunResult | None:
+        """The finished run; None where it is to be trained.
+
+        Raises:
+            NotShipped: it is not there, and FERCORE_SHIPPED_ONLY=1 forbids training it.
+        """
+        result = find_result(self.config, fresh=self.fresh)
+        if result is None and not self.fresh:
+            require_trainable(self.config)
+        return result
+
+    @by_first
+    def weights(self, epoch: str) -> Path | None:
+        """The file of the "best" or "last" epoch's weights; None where it is not here, as a shipped run's is not."""
+        file = self.folder / f"{epoch}.safetensors"
+        return file if file.exists() else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run, having waited for whoever trains it.
+
+        Raises:
+            StoreError: its folder cannot be written.
+        """
+        self.take_lock()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+    @by_first
+    def take_lock(self) -> None:
+        open_folder(self.config)
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that trains {self.config.id}", file=sys.stderr)
+            self.lock.acquire()
+        if self.fresh:
+            forget_checkpoint(self.config)
+
+    def resume(self, parts: Parts) -> Record:
+        """What an interrupted session reached, its state put into `parts`; an empty record where there was none.
+
+        Raises:
+            StoreError: its checkpoint is damaged, or of another network.
+        """
+        state = self.load()
+        if state is None:
+            return Record()
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            return Record(**{known.name: state[known.name] for known in fields(Record)})
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{shown(self.checkpoint)} is not of this run ({reason}); delete it to start again") from None
+
+    @by_first
+    def load(self) -> dict[str, Any] | None:
+        return load_checkpoint(self.checkpoint)
+
+    @by_first
+    def save(self, record: Record, parts: Parts) -> None:
+        """Make this the place from which a killed training goes on."""
+        state = vars(record) | {name: part.state_dict() for name, part in parts.items()}
+        save_checkpoint(self.checkpoint, state)
+
+    @by_first
+    def keep(self, weights: Mapping[str, dict[str, Tensor]]) -> None:
+        """Write NAME.safetensors for each name."""
+        for name, tensors in weights.items():
+            save_file(tensors, self.folder / f"{name}.safetensors")
+
+    @by_first
+    def finish(self, result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
+        """Store the result, with which the run is finished; there is nothing to go on with any more."""
+        stored = save_result(result, arrays)
+        self.checkpoint.unlink(missing_ok=True)
+        return stored
+
+
+# --- provenance ---------------------------------------------------------------------------------------------------------
+
+
+def describe_machine(config: RunConfig, execution: Execution, data: Splits, seconds: float) -> dict[str, Any]:
     """Where, when and with what a run was made."""
     commit, dirty = git_state()
+    device = execution.device
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -53,6 +182,10 @@ def describe_machine(config: RunConfig, device: torch.device, data: Splits, seco
         "mean": list(data.mean),
         "std": list(data.std),
         "minority": list(data.minority),
+        "precision": execution.precision,
+        "processes": world_size(),
+        "sync_batchnorm": execution.sync_batchnorm and world_size() > 1,
+        "compiled": execution.compiled,
     }
 
 

@@ -17,6 +17,7 @@ from fercore.methods.objectives import Step, make_objective
 from fercore.methods.table import METHODS
 from fercore.models import DACLAttention, build_model
 from fercore.models.build import output_shapes
+from fercore.runs import session
 from fercore.runs.local import local_folder
 from fercore.samplers import mm_nss, ms_nss, ns_nss
 from fercore.train import train
@@ -45,14 +46,14 @@ def on_faces(tree, tmp_path, monkeypatch):
 @pytest.fixture
 def saved(monkeypatch) -> list[dict]:
     """What every checkpoint held."""
-    kept, save = [], loop.save_checkpoint
+    kept, save = [], session.save_checkpoint
 
     def spy(path, state):
         parts = {name: state[name] for name in ("model", "objective")}
         kept.append({name: {key: value.clone() for key, value in part.items()} for name, part in parts.items()})
         save(path, state)
 
-    monkeypatch.setattr(loop, "save_checkpoint", spy)
+    monkeypatch.setattr(session, "save_checkpoint", spy)
     return kept
 
 
@@ -89,14 +90,14 @@ def test_every_method_trains_on_digits(method, tiny, saved):
 
 @pytest.mark.parametrize("method", ["dacl", "amtc3l-mm", "amtc3l-ns", "nplusm-2b"])
 def test_a_broken_off_training_resumes_bit_identically(method, on_faces, monkeypatch, tmp_path):
-    config, save = on_faces(method=method, epochs=3), loop.save_checkpoint
+    config, save = on_faces(method=method, epochs=3), session.save_checkpoint
 
     def save_and_stop(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_checkpoint", save_and_stop)
+        patch.setattr(session, "save_checkpoint", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             train(config)
     torch.manual_seed(999)  # nothing may hang on what the stopped training left
@@ -493,7 +494,7 @@ def test_a_step_never_makes_a_gpu_wait(method, monkeypatch):
     features, dim = output_shapes(model, config)
     objective = make_objective(config, 7, dim, features)
     batch = loop.make_batches(objective, config, 0, split)[0]
-    training = loop.Training(model, objective).to("meta")
+    training = loop.BatchLoss(model, objective).to("meta")
     images = torch.empty(len(batch.positions), 3, 40, 40, device="meta")
     loss, seen = training(images, labels[batch.positions].to("meta"), batch, 0.5)
     loss.backward()

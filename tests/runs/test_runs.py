@@ -18,17 +18,10 @@ from fercore.runs.find import find_result
 from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship, shipped_folder, shipped_index, shipped_result
 from fercore.train import train
+from tests.killed import KILLED_AFTER_ONE_EPOCH
 from tests.messages import one_line
 
 pytestmark = pytest.mark.usefixtures("short_test")
-
-
-@pytest.fixture
-def fits(monkeypatch) -> list:
-    """The configs that were really trained."""
-    called, fit = [], loop.fit
-    monkeypatch.setattr(loop, "fit", lambda config, *rest: called.append(config) or fit(config, *rest))
-    return called
 
 
 def leftovers(store: Path) -> list[str]:
@@ -97,18 +90,6 @@ def test_the_same_seed_gives_the_same_weights(tiny, monkeypatch, tmp_path):
 
 
 # --- killed and resumed -----------------------------------------------------------------------------------------------
-
-KILLED_AFTER_ONE_EPOCH = """
-import os, signal, sys
-import fercore.train as loop
-from fercore.config import config_from
-save = loop.save_checkpoint
-def save_and_die(*arguments):
-    save(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-loop.save_checkpoint = save_and_die
-loop.train(config_from(eval(sys.argv[1])))
-"""
 
 
 @pytest.mark.parametrize("method", ["softmax", "dda"])

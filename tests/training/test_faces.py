@@ -16,17 +16,19 @@ import fercore.train as loop
 from fercore.cli import main
 from fercore.config import RunConfig
 from fercore.data import load_data, simfer
-from fercore.data.augment import center_crop
+from fercore.data.augment import center_crop, normalize
 from fercore.errors import ConfigError, DataError, StoreError
-from fercore.evaluation.artifacts import principal
+from fercore.evaluation.artifacts import KEPT_DIMENSIONS, class_numbers, compact, principal
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods.batches import epoch_batches, training_views
+from fercore.models import build_model
 from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship
 from fercore.sweep import sweep
 from fercore.train import train
 from fercore.trained import predict
 from tests.faces import COLORS, SIDE, TINY, make_tree
+from tests.killed import KILLED_AFTER_ONE_EPOCH
 from tests.messages import one_line
 
 
@@ -84,7 +86,7 @@ def test_an_image_keeps_its_own_label(tree):
 
 def test_training_images_have_mean_0_and_spread_1(tree):
     data = load(f"simfer:{tree}")
-    pixels = loop.normalize(data.train.images[:], data.mean, data.std).transpose(0, 1).flatten(1)
+    pixels = normalize(data.train.images[:], data.mean, data.std).transpose(0, 1).flatten(1)
     torch.testing.assert_close(pixels.mean(dim=1), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(pixels.std(dim=1), torch.ones(3), atol=1e-4, rtol=0)
 
@@ -214,7 +216,7 @@ def test_a_last_batch_of_one_face_is_left_out_and_of_one_digit_is_not(tiny):
 
 def test_evaluation_crops_the_center_whatever_the_batch(tiny, tree, monkeypatch):
     data = load(f"simfer:{tree}")
-    model = loop.build_model(tiny(), 7)
+    model = build_model(tiny(), 7)
     whole = evaluate(model, data.test.images, data, 20)
     assert model.training
     monkeypatch.setattr(loop, "EVAL_PIXELS", 3 * 20 * 20)
@@ -222,14 +224,14 @@ def test_evaluation_crops_the_center_whatever_the_batch(tiny, tree, monkeypatch)
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
     model.eval()
     with torch.no_grad():
-        expected = model(loop.normalize(center_crop(data.test.images[:], 20), data.mean, data.std))[1]
+        expected = model(normalize(center_crop(data.test.images[:], 20), data.mean, data.std))[1]
     torch.testing.assert_close(whole[1], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_principal_coordinates_keep_the_distances():
     embeddings = torch.randn(50, 5).double() @ torch.randn(5, 64).double() + 3
     kept = principal(embeddings)
-    assert kept.shape == (50, loop.KEPT_DIMENSIONS)
+    assert kept.shape == (50, KEPT_DIMENSIONS)
     torch.testing.assert_close(torch.cdist(kept, kept), torch.cdist(embeddings, embeddings), atol=1e-5, rtol=1e-5)
     assert torch.equal(principal(embeddings[:, :2]), embeddings[:, :2])
 
@@ -244,35 +246,22 @@ def test_methods_train_on_faces_as_they_are(method, tiny):
     assert result.status == "finished"
     assert result.accuracy > 0.4  # seven colors; chance is 0.14
     assert len(result.recall) == 7
-    assert result.arrays["test_embeddings"].shape == (28, loop.KEPT_DIMENSIONS)
+    assert result.arrays["test_embeddings"].shape == (28, KEPT_DIMENSIONS)
     assert set(result.arrays) == {"test_embeddings", "test_labels", "test_predictions"}
     assert "sequence_accuracy" not in result.test["last"]
     assert result.provenance["data"] == "simfer"
 
 
 def test_a_result_of_3000_test_images_is_small_enough_to_ship(tmp_path):
-    arrays = {"test_embeddings": loop.compact(principal(torch.randn(3068, 512)))}
+    arrays = {"test_embeddings": compact(principal(torch.randn(3068, 512)))}
     np.savez_compressed(tmp_path / "arrays.npz", **arrays, test_labels=np.zeros(3068, np.uint8))
     assert (tmp_path / "arrays.npz").stat().st_size < 200_000
 
 
 def test_hundreds_of_classes_keep_their_numbers():
     labels = torch.arange(300)
-    assert loop.class_numbers(labels).tolist() == labels.tolist()
-    assert loop.class_numbers(labels[:256]).dtype == np.uint8
-
-
-KILLED_AFTER_ONE_EPOCH = """
-import os, signal, sys
-import fercore.train as loop
-from fercore.config import config_from
-save = loop.save_checkpoint
-def save_and_die(*arguments):
-    save(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-loop.save_checkpoint = save_and_die
-loop.train(config_from(eval(sys.argv[1])))
-"""
+    assert class_numbers(labels).tolist() == labels.tolist()
+    assert class_numbers(labels[:256]).dtype == np.uint8
 
 
 def test_a_killed_training_with_augmentation_resumes_bit_identically(tiny, monkeypatch, tmp_path):
@@ -321,13 +310,6 @@ def test_the_name_of_a_run_has_no_path(tiny, store):
 
 
 # --- pre-trained weights ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fits(monkeypatch) -> list[RunConfig]:
-    called, fit = [], loop.fit
-    monkeypatch.setattr(loop, "fit", lambda config, *rest: called.append(config) or fit(config, *rest))
-    return called
 
 
 @pytest.fixture
@@ -383,7 +365,7 @@ def test_the_profiles_own_pre_training_is_the_plain_run(monkeypatch):
 
 def test_weights_from_a_file(tiny, tmp_path, loaded):
     torch.manual_seed(5)
-    torch.save({"state_dict": loop.build_model(tiny(), 7).trunk.state_dict()}, tmp_path / "face.pth")
+    torch.save({"state_dict": build_model(tiny(), 7).trunk.state_dict()}, tmp_path / "face.pth")
     train(tiny(pretrained=f"msceleb:{tmp_path / 'face.pth'}", epochs=1))
     assert loaded[0][0] == str(tmp_path / "face.pth")
     with pytest.raises(DataError, match=r"no\.pth: file not found"):

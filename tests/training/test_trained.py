@@ -1,16 +1,19 @@
-"""Predictions of digits; those of faces are in test_faces.py."""
+"""Finished networks and their predictions of digits; those of faces are in test_faces.py."""
 
 import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from fercore.data import load_data
-from fercore.errors import StoreError
+from fercore.errors import DataError, StoreError
 from fercore.runs.local import local_folder
 from fercore.train import train
-from fercore.trained import predict
+from fercore.trained import load_trained, predict
+from tests.messages import one_line
 
 
 @pytest.mark.usefixtures("short_test")
@@ -25,6 +28,10 @@ def test_a_run_on_digits_reads_gray_images(tiny, tmp_path):
     right = (probabilities.argmax(axis=1) == digits.labels[:300].numpy()).mean()
     assert right == pytest.approx(result.test["best"]["accuracy"])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    arrays = [image[0].numpy() for image in digits.images[:300]]
+    in_color = [np.repeat(array[:, :, None], 3, axis=2) for array in arrays]
+    for images in (arrays, in_color, [Image.fromarray(array) for array in arrays]):
+        np.testing.assert_array_equal(predict(images, result.config)[1], probabilities)
 
 
 @pytest.mark.usefixtures("short_test")
@@ -36,3 +43,56 @@ def test_a_run_that_does_not_tell_its_normalization_is_refused(tiny, tmp_path):
     file.write_text(json.dumps(content))
     with pytest.raises(StoreError, match=r"^[^\n]*does not tell how its images were normalized; train it again with --fresh$"):
         predict([tmp_path / "0.png"], result.config.id)
+
+
+@pytest.mark.usefixtures("short_test")
+def test_no_images_are_an_empty_answer(tiny):
+    names, probabilities = predict([], train(tiny()).config.id)
+    assert names == tuple("0123456789")
+    assert probabilities.shape == (0, 10)
+
+
+@pytest.mark.usefixtures("short_test")
+@pytest.mark.parametrize("shape", [(28,), (28, 28, 4), (1, 28, 28), (28, 28, 3, 1), (0, 28)])
+def test_an_array_that_is_no_image_is_one_line(shape, tiny):
+    with pytest.raises(DataError) as error:
+        predict([np.zeros(shape, np.uint8)], train(tiny()).config.id)
+    assert str(list(shape)) in one_line(error.value)
+    with pytest.raises(DataError, match=r"uint8 \[H, W\] or \[H, W, 3\], got float64 \[28, 28\]$"):
+        predict([np.zeros((28, 28))], tiny().id)
+
+
+@pytest.mark.usefixtures("short_test")
+def test_a_network_is_loaded_by_config_id_folder_or_file_and_draws_nothing(tiny):
+    config = train(tiny(method="center", epochs=2)).config
+    folder = local_folder(config)
+    before = torch.get_rng_state()
+    for run in (config, config.id, folder, folder / "result.json"):
+        trained = load_trained(run, "cpu", with_objective=True)
+        assert trained.config == config
+        assert torch.equal(
+            trained.model.state_dict()["classify.weight"], load_file(folder / "last.safetensors")["classify.weight"]
+        )
+        assert torch.equal(trained.objective.centers, load_file(folder / "objective.safetensors")["class_centers.centers"])
+        assert not trained.model.training
+        assert (trained.mean, trained.std) == (trained.data.mean, trained.data.std)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert load_trained(config, "cpu").objective is None
+
+
+@pytest.mark.usefixtures("short_test")
+def test_a_run_that_diverged_has_no_network(tiny):
+    config = train(tiny(lr=1000, clip_norm=0)).config
+    for run in (config, config.id):
+        with pytest.raises(StoreError, match=r"diverged, and left no network$"):
+            load_trained(run)
+
+
+@pytest.mark.usefixtures("short_test")
+def test_a_run_without_weights_is_trained_where_its_config_is_known(tiny, fits):
+    config = train(tiny()).config
+    (local_folder(config) / "last.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"no last\.safetensors; train it again with --fresh$"):
+        load_trained(config.id)
+    load_trained(config)
+    assert fits == [config]
