@@ -6,37 +6,42 @@ holds the truth behind every image.
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from simfer.assets import load_head
+from simfer.errors import SimferError
 from simfer.expression import CLASS_NAMES, NEIGHBORS, Expression, frame_of, sample_expression
 from simfer.identity import Identity, sample_identity
 from simfer.render import render
 from simfer.wild import KNOBS, Scene, sample_scene, to_jpeg, turn
+from simfer.workers import spread
 
 VERSION = 1  # of the pictures: raised when the same recipe no longer gives the same set
 SPLITS = ("train", "test")
 CHUNK = 64  # images that a worker makes before it reports
 LIST_FILE, TRUTH_FILE, MANIFEST = "EmoLabel/list_patition_label.txt", "simfer.csv", "manifest.json"  # RAF-DB's spelling
-
-
-class SimferError(Exception):
-    """A set that cannot be made, gone on with or trusted; the message says how to mend it."""
+LOCK = ".lock"  # its file stays: deleting it would let a third process lock a new one of the same name
+MOST = 1_000_000  # images of a set, and people in it
+LONGEST = 1_000_000  # bytes of a manifest
+BLOCK = 4096  # bytes: the least that a file takes on a disk
+JPEG_END = b"\xff\xd9"
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if len(self.train) != 7 or len(self.test) != 7 or min(*self.train, *self.test) < 0 or not sum(self.train):
             raise SimferError(f"train and test need 7 counts of 0 or more, got {self.train} and {self.test}")
+        if max(sum(self.train + self.test) * (self.frames + 1), *self.identities) > MOST:
+            raise SimferError(f"a set has at most {MOST:,} images, of at most as many people")
         people = [self.identities[0] if sum(self.train) else 1, self.identities[1] if sum(self.test) else 1]
         if min(people) < 1:
             raise SimferError(f"identities must be at least 1 for each split, got {self.identities}")
@@ -193,6 +200,7 @@ def make(
     """Write the set to `out`, or what is missing of it, and return its manifest.
 
     Images come first, the list and the truth after them, the manifest last: a folder whose manifest says "complete" is.
+    However it ended, the same call goes on where it stopped. Another process that makes the set is waited for.
 
     Args:
         recipe, seed: what to make.
@@ -202,51 +210,26 @@ def make(
         turned: instead of the set, this many of its test images of each class, with one knob turned; see `turned_items`.
 
     Raises:
-        SimferError: `out` holds something else, or cannot be written.
+        SimferError: `out` holds something else, or images that are not those once made; or it cannot be written.
     """
-    claim(out, wanted := describe(recipe, seed, preset, turned))
-    if wanted["complete"]:
-        return wanted
+    wanted = describe(recipe, seed, preset, turned)
     everything = listed(recipe, seed, turned)
-    todo = [one for one in everything if not image_path(out, one.name).exists()]
-    todo.sort(key=lambda one: one.identity)  # so that a worker meets a person once
-    chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
-    bar = tqdm(
-        total=len(everything), initial=len(everything) - len(todo), unit="face", file=sys.stderr, mininterval=bar_pause()
-    )
-    workers = min(workers or os.cpu_count() or 1, max(len(chunks), 1))
     try:
-        if workers == 1:
-            for chunk in chunks:
-                bar.update(write_images(chunk, recipe, seed, out))
-        else:
-            draw(chunks[0][0], recipe, seed)  # compiles the kernels once, for the workers to find in the cache
-            spawn = multiprocessing.get_context("spawn")
-            # One thread each: NumPy's matrix products would start one a core in every worker, and lose time by it.
-            with ProcessPoolExecutor(workers, mp_context=spawn, initializer=take_one_thread) as pool:
-                for done in as_completed([pool.submit(write_images, chunk, recipe, seed, out) for chunk in chunks]):
-                    bar.update(done.result())
+        claim(out, wanted)
+        with alone_in(out):
+            found = claim(out, wanted)  # again: another process may have been there first
+            if found is None:
+                write_manifest(out, found := wanted)
+            remove_parts(out)
+            todo = [one for one in everything if not is_whole(image_path(out, one.name))]
+            if found["complete"] and not todo and holds(out / LIST_FILE, list_text(everything)):
+                return found
+            draw_all(todo, recipe, seed, out, workers or os.cpu_count() or 1, total=len(everything))
+            return finish(out, found, everything, recipe, seed)
+    except BrokenProcessPool:
+        raise SimferError("a process that draws was killed; was there enough memory? The same command goes on") from None
     except OSError as error:
-        raise SimferError(
-            f"cannot write {error.filename or out}: {error.strerror or error}; free some space and run it again"
-        ) from None
-    finally:
-        bar.close()
-    write_text(out / LIST_FILE, "".join(f"{one.name} {one.label + 1}\n" for one in everything))
-    write_text(out / TRUTH_FILE, truth_table(everything, recipe, seed))
-    manifest = wanted | {"complete": True, "images": len(everything), "sha256": digest(out, everything)}
-    write_text(out / MANIFEST, json.dumps(manifest, indent=1) + "\n")
-    return manifest
-
-
-def take_one_thread() -> None:
-    """For a worker. It stands here and not in a library, so that NumPy, whose threads are meant, is loaded before."""
-    threadpool_limits(1)
-
-
-def bar_pause() -> float:
-    """A terminal's bar moves; a log file gets a line every ten seconds."""
-    return 0.3 if sys.stderr.isatty() else 10
+        raise unwritable(error, out, everything, recipe) from None
 
 
 def describe(recipe: Recipe, seed: int, preset: str, turned: int) -> dict[str, Any]:
@@ -255,53 +238,190 @@ def describe(recipe: Recipe, seed: int, preset: str, turned: int) -> dict[str, A
     return {"complete": False, "preset": preset, "seed": seed, "version": VERSION, "recipe": recipe_values} | more
 
 
-def claim(out: Path, wanted: dict[str, Any]) -> None:
-    """Mark `out` as the place of the set `wanted` (updated where it stands there complete); SimferError if it is taken."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        found = read_manifest(out)
-        if found is None:
-            if any(out.iterdir()):
-                raise SimferError(f"{out} is not empty and holds no SimFER set; name another folder")
-            write_text(out / MANIFEST, json.dumps(wanted, indent=1) + "\n")
-        elif any(found.get(key) != wanted.get(key) for key in ("seed", "version", "recipe", "turned", "knobs")):
-            holds = f"preset {found.get('preset') or 'none'}, seed {found.get('seed')}, version {found.get('version')}"
-            raise SimferError(f"{out} holds another SimFER set ({holds}); name another folder or delete it")
-        elif found["complete"]:
-            wanted.update(found)
-        for folder in ("EmoLabel", "Image/aligned"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SimferError(f"cannot write {error.filename or out}: {error.strerror or error}") from None
+def claim(out: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest of the set `wanted` in `out`, None where nothing stands there; SimferError if the folder is taken."""
+    found = read_manifest(out)
+    if found is None:
+        begun = {out / LOCK, *out.glob(f"*{MANIFEST}*.part")}  # as far as one comes that is killed at once
+        if out.exists() and set(out.iterdir()) - begun:
+            raise SimferError(f"{out} is not empty and holds no SimFER set; name another folder")
+    elif any(found.get(key) != wanted.get(key) for key in ("seed", "version", "recipe", "turned", "knobs")):
+        holds = f"preset {found.get('preset') or 'none'}, seed {found.get('seed')}, version {found.get('version')}"
+        raise SimferError(f"{out} holds another SimFER set ({holds}); name another folder or delete it")
+    return found
 
 
-def read_manifest(out: Path) -> dict[str, Any] | None:
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Only one process makes the set in `out`; any other says that it waits."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK)
     try:
-        return json.loads((out / MANIFEST).read_text())
-    except FileNotFoundError:
-        return None
-    except (ValueError, UnicodeDecodeError):
-        raise SimferError(f"{out / MANIFEST} is damaged; delete the folder {out} and make it anew") from None
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that makes {out}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def draw_all(todo: list[Item], recipe: Recipe, seed: int, out: Path, workers: int, *, total: int) -> None:
+    """Draw what is missing of the `total` images."""
+    (out / "Image/aligned").mkdir(parents=True, exist_ok=True)
+    todo = sorted(todo, key=lambda one: one.identity)  # so that a worker meets a person once
+    calls = [(todo[start : start + CHUNK], recipe, seed, out) for start in range(0, len(todo), CHUNK)]
+    every = 0.3 if sys.stderr.isatty() else 10  # a terminal's bar moves; a log file gets a line every ten seconds
+    with tqdm(total=total, initial=total - len(todo), unit="face", file=sys.stderr, mininterval=every) as bar:
+        if workers == 1 or len(calls) < 2:
+            for call in calls:
+                bar.update(write_images(*call))
+            return
+        draw(todo[0], recipe, seed)  # compiles the kernels once, for the workers to find in the cache
+        try:
+            spread(write_images, calls, min(workers, len(calls)), bar.update)
+        finally:
+            remove_parts(out)  # of those that were stopped
 
 
 def write_images(chunk: list[Item], recipe: Recipe, seed: int, out: Path) -> int:
-    """Draw and store; each file appears whole or not at all."""
     for one in chunk:
-        path = image_path(out, one.name)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(to_jpeg(draw(one, recipe, seed), one.scene))
-        part.replace(path)
+        write_at_once(image_path(out, one.name), to_jpeg(draw(one, recipe, seed), one.scene))
     return len(chunk)
 
 
-def write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def finish(out: Path, manifest: dict[str, Any], everything: list[Item], recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Write what stands beside the images; the manifest of the finished set."""
+    images = digest(out, everything)
+    if manifest["complete"] and images != manifest.get("sha256"):
+        raise changed(out)
+    truth = truth_table(everything, recipe, seed).encode()
+    (out / LIST_FILE).parent.mkdir(exist_ok=True)
+    write_at_once(out / LIST_FILE, list_text(everything))
+    write_at_once(out / TRUTH_FILE, truth)
+    sums = {"sha256": images, "truth_sha256": hashlib.sha256(truth).hexdigest()}
+    return write_manifest(out, manifest | {"complete": True, "images": len(everything)} | sums)
+
+
+def write_manifest(out: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """After everything before it: a power failure leaves no manifest that speaks of what is not on the disk."""
+    os.sync()
+    write_at_once(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return manifest
+
+
+def write_at_once(path: Path, content: bytes) -> None:
+    """The file appears whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_parts(out: Path) -> None:
+    """Delete what killed processes did not write to the end."""
+    for part in out.rglob("*.part"):
+        part.unlink(missing_ok=True)
 
 
 def image_path(out: Path, name: str) -> Path:
     return out / "Image" / "aligned" / name.replace(".jpg", "_aligned.jpg")
+
+
+def list_text(everything: list[Item]) -> bytes:
+    return "".join(f"{one.name} {one.label + 1}\n" for one in everything).encode()
+
+
+def unwritable(error: OSError, out: Path, everything: list[Item], recipe: Recipe) -> SimferError:
+    """What could not be written, how much is missing and how to go on."""
+    mend = "make it writable, or name another folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        left = sum(not is_whole(image_path(out, one.name)) for one in everything)
+        room = f"about {left * max(BLOCK, recipe.size**2 // 4) / 1e6:,.1f} MB"
+        mend = f"{left:,} of {len(everything):,} images are missing, {room}; make room, and the same command goes on"
+    return SimferError(f"cannot write {error.filename or out}: {error.strerror or error}; {mend}")
+
+
+def changed(out: Path) -> SimferError:
+    return SimferError(f"{out}: the images are not those that were made; delete the folder and make it anew")
+
+
+# --- from disk --------------------------------------------------------------------------------------------------------
+
+
+def check(out: Path) -> dict[str, Any]:
+    """The manifest of a complete, undamaged set; SimferError says what is wrong with another."""
+    manifest = read_manifest(out)
+    if manifest is None or not manifest["complete"]:
+        raise SimferError(
+            f"{out} holds no complete SimFER set; run `python -m simfer --preset NAME --out {out}`, which goes on"
+        )
+    if manifest.get("version") != VERSION:
+        raise SimferError(f"{out} was made by version {manifest.get('version')} of SimFER, this is version {VERSION}")
+    try:
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in manifest["recipe"].items()}
+        everything = listed(Recipe(**values), manifest["seed"], manifest.get("turned", 0))
+        sound = isinstance(manifest["preset"], str) and manifest["images"] == len(everything)
+    except (SimferError, AttributeError, KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise damaged(out)
+    missing = [one.name for one in everything if not is_whole(image_path(out, one.name))]
+    if missing:
+        raise SimferError(
+            f"{out}: {len(missing)} images are missing or cut short, the first is {missing[0]}; "
+            "the command that made the set makes them again"
+        )
+    if not holds(out / LIST_FILE, list_text(everything)):
+        raise SimferError(f"{out / LIST_FILE} is not the list that was made; the command that made the set writes it again")
+    if digest(out, everything) != manifest.get("sha256"):
+        raise changed(out)
+    known = manifest.get("truth_sha256")  # None: made before it was kept
+    if not (out / TRUTH_FILE).is_file() or known not in (None, sha256(out / TRUTH_FILE)):
+        raise SimferError(f"{out / TRUTH_FILE} is not what was made; delete the folder and make it anew")
+    return manifest
+
+
+def read_manifest(out: Path) -> dict[str, Any] | None:
+    """What stands in the folder's manifest, None where there is none; SimferError if it is damaged."""
+    path = out / MANIFEST
+    if not os.path.lexists(path):
+        return None
+    try:
+        manifest = json.loads(path.read_bytes()) if path.stat().st_size <= LONGEST and path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        raise damaged(out) from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("complete"), bool):
+        raise damaged(out)
+    return manifest
+
+
+def damaged(out: Path) -> SimferError:
+    return SimferError(f"{out / MANIFEST} is damaged; delete the folder {out} and make it anew")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether an image is there to its last byte: after a power failure a file may lack its end."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(JPEG_END), os.SEEK_END)
+            return file.read() == JPEG_END
+    except OSError:
+        return False
+
+
+def holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(out: Path, everything: list[Item]) -> str:
@@ -310,26 +430,6 @@ def digest(out: Path, everything: list[Item]) -> str:
     for one in everything:
         total.update(image_path(out, one.name).read_bytes())
     return total.hexdigest()
-
-
-def check(out: Path) -> dict[str, Any]:
-    """The manifest of a complete, undamaged set; SimferError says what is wrong with another."""
-    manifest = read_manifest(out)
-    if manifest is None or not manifest.get("complete"):
-        raise SimferError(
-            f"{out} holds no complete SimFER set; run `python -m simfer --preset NAME --out {out}`, which goes on"
-        )
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in manifest["recipe"].items()}
-    recipe = Recipe(**values)
-    everything = listed(recipe, manifest["seed"], manifest.get("turned", 0))
-    missing = [one.name for one in everything if not image_path(out, one.name).is_file()]
-    if missing:
-        raise SimferError(
-            f"{out}: {len(missing)} images are missing, the first is {missing[0]}; delete the folder and make it anew"
-        )
-    if digest(out, everything) != manifest["sha256"]:
-        raise SimferError(f"{out}: the images are not those that were made; delete the folder and make it anew")
-    return manifest
 
 
 def truth_table(everything: list[Item], recipe: Recipe, seed: int) -> str:

@@ -2,13 +2,13 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from fercore.data.readers.catalog import CLASS_NAMES, Catalog
 from fercore.data.readers.raf import read_list
@@ -35,9 +35,7 @@ def make_simfer(preset: str, *, turned: int = 0) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not is_complete(folder):  # another process may have rendered it while this one waited
-                render_simfer(preset, folder, turned)
+        render_simfer(preset, folder, turned)
     except OSError as error:
         raise DataError(
             f"cannot write {shown(folder)}: {error.strerror or error}; set FERCORE_DATA to a folder you may write"
@@ -58,11 +56,11 @@ def is_complete(folder: Path) -> bool:
 
 
 def render_simfer(preset: str, folder: Path, turned: int) -> None:
-    """Run the renderer, which shows its own progress."""
+    """Run the renderer, which shows its own progress, waits for another in the same folder, and ends with this process."""
     print(f"rendering SimFER's preset {preset} into {shown(folder)}: once, for some minutes", file=sys.stderr)
     seed = str(SIMFER_SEEDS.get(preset, 0))
     command = [sys.executable, "-m", "simfer", "--preset", preset, "--out", str(folder.resolve()), "--seed", seed]
-    command += ["--turned", str(turned)] if turned else []
+    command += ["--parent", str(os.getpid()), *(["--turned", str(turned)] if turned else [])]
     code = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode  # its bar is on stderr, which it inherits
     if code:
         raise DataError(f"SimFER's preset {preset} was not rendered (exit code {code}; its reason stands above)")
