@@ -3,6 +3,7 @@
 Help and errors come at once: a command imports what it computes with when it is called, and looks at its arguments first.
 """
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -16,7 +17,8 @@ __all__ = ["main", "make_config", "parser"]
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run one command; an error that a user can mend is one line and exit code 1."""
+    """Run one command; an error that a user can mend, Ctrl-C or a termination is one line and exit code 1."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parser().parse_args(arguments)
     try:
         if options.command != "train":
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on from the last finished epoch")
+        sys.exit(1 if local_rank() else "stopped; the same command goes on from the last finished epoch")
 
 
 def parser() -> OneLineParser:

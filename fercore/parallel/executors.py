@@ -2,12 +2,14 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
@@ -18,6 +20,7 @@ from fercore.errors import ConfigError
 from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir
 
+SPAWN = multiprocessing.get_context("spawn")  # fork and torch's thread pools do not go together
 SLURM_DEFAULTS = {"job_name": "fercore", "time": 240}  # submitit's own limit is five minutes
 
 
@@ -26,13 +29,16 @@ class CorePool(Executor):
 
     A ProcessPoolExecutor fails as a whole when one of its processes is killed. Here every process is a pool of its own, in
     the care of a thread: a killed one is replaced and its run tried once more, while the others train on undisturbed.
+
+    None outlives the pool or the process that it is in: each holds one end of a pipe, whose other end is here alone.
     """
 
     def __init__(self, processes: int) -> None:
-        self.threads = ThreadPoolExecutor(processes)
+        self.threads = ThreadPoolExecutor(processes, initializer=leave_interrupts)
+        self.end, self.leash = SPAWN.Pipe(duplex=False)
         self.idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         for _ in range(processes):
-            self.idle.put(one_process())
+            self.idle.put(one_process(self.end))
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future:
         return self.threads.submit(self.run, function, *args, **options)
@@ -49,7 +55,9 @@ class CorePool(Executor):
                 try:
                     return process.submit(function, *args, **options).result()
                 except BrokenProcessPool:
-                    process = one_process()
+                    if self.leash.closed:
+                        raise
+                    process = one_process(self.end)
                     if tries_left:
                         tqdm.write("a process was killed; its run is tried once more, from its last epoch", sys.stderr)
             raise BrokenProcessPool("its process was killed, and again at a second try; was there enough memory?")
@@ -57,6 +65,9 @@ class CorePool(Executor):
             self.idle.put(process)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """With `cancel_futures` runs that have begun end too; they go on from their checkpoints another time."""
+        if cancel_futures:
+            self.leash.close()
         self.threads.shutdown(wait, cancel_futures=cancel_futures)
         while not self.idle.empty():
             self.idle.get().shutdown(wait)
@@ -70,22 +81,25 @@ def core_pool(count: int, device: str) -> CorePool:
     return CorePool(1 if on_gpu else min(len(os.sched_getaffinity(0)), count))
 
 
-def one_process() -> ProcessPoolExecutor:
-    """A pool of one process, which starts with its first run."""
+def one_process(end: Connection) -> ProcessPoolExecutor:
+    """A pool of one process, which starts with its first run and ends with the other end of the pipe."""
     session_start()  # the worker is of this session: a fresh run that is tried again must not forget its checkpoint
-    context = multiprocessing.get_context("spawn")  # fork and torch's thread pools do not go together
-    return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker)
+    return ProcessPoolExecutor(1, mp_context=SPAWN, initializer=start_worker, initargs=(end,))
 
 
-def start_worker() -> None:
-    """One thread, and no life after the process that started it."""
+def leave_interrupts() -> None:
+    """A terminal's Ctrl-C goes to every process; those that this thread starts leave it to the one that started them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def start_worker(end: Connection) -> None:
+    """One thread, and no life after the pool: a killed sweep must not leave workers that train on for hours."""
     torch.set_num_threads(1)
-    threading.Thread(target=exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_pipe, args=(end,), daemon=True).start()
 
 
-def exit_with_parent() -> None:
-    """Wait for the parent's end: a killed sweep must not leave workers that train on for hours."""
-    multiprocessing.parent_process().join()
+def exit_with_pipe(end: Connection) -> None:
+    end.poll(None)
     os._exit(1)
 
 
