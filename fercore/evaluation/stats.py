@@ -214,31 +214,24 @@ def needed_seeds(gain: float, std: float, power: float = POWER) -> int:
         gain: difference of the methods' mean accuracies, in any unit; not 0.
         std: standard deviation over seeds, the same for both, in that unit; above 0.
     """
-    return needed_samples(gain, std, power, methods=2)
-
-
-def needed_pairs(gain: float, std: float, power: float = POWER) -> int:
-    """Seeds with which a paired t-test at 5 % notices a true gain with probability `power`.
-
-    Args:
-        gain: the mean difference of two methods on one seed, in any unit; not 0.
-        std: standard deviation of that difference over seeds, in that unit; above 0.
-    """
-    return needed_samples(gain, std, power, methods=1)
-
-
-def needed_samples(gain: float, std: float, power: float, methods: int) -> int:
-    """The smallest n for `needed_seeds` (methods=2) and `needed_pairs` (methods=1, of differences)."""
     if not (gain and std > 0):
         raise ValueError(f"expected a gain other than 0 and a spread above 0, got {gain} and {std}")
     effect = abs(gain) / std
-    known_spread = methods * ((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2  # one to be estimated needs more
+    known_spread = 2 * ((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2  # a spread to be estimated needs more
     n = max(2, math.floor(known_spread))
-    while True:
-        freedom = methods * (n - 1)
-        if stats.nct.sf(stats.t.ppf(0.975, freedom), freedom, effect * math.sqrt(n / methods)) >= power:
-            return n
+    while stats.nct.sf(stats.t.ppf(0.975, 2 * n - 2), 2 * n - 2, effect * math.sqrt(n / 2)) < power:
         n += 1
+    return n
+
+
+def narrow_enough(width: float, std: float) -> int:
+    """The smallest n whose 95 % t-interval of a mean is narrower than `width`, at this standard deviation of single values."""
+    if not (width > 0 and std >= 0):
+        raise ValueError(f"expected a width above 0 and a spread of at least 0, got {width} and {std}")
+    n = max(2, math.floor((2 * stats.norm.ppf(0.975) * std / width) ** 2))  # a spread that is estimated needs more
+    while 2 * stats.t.ppf(0.975, n - 1) * std / math.sqrt(n) >= width:
+        n += 1
+    return n
 
 
 def expected_best(choices: int) -> float:

@@ -1,22 +1,23 @@
 """The report as Markdown: REPORT.md, and the README's tables."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from fercore.errors import FercoreError
 from fercore.evaluation.compare import status, stored
+from fercore.papers.claims import NOT_RUN, claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary, table_report
 from fercore.paths import shown
 
-BEGIN, END = "<!-- report: begin (made by `make figures`) -->", "<!-- report: end -->"
-
 
 def to_document(profile: str = "laptop") -> str:
     """The whole report as a Markdown page, one section a table."""
     lines = ["# Every published number, and ours", "", "Made by `make figures`; do not edit.", ""]
+    lines += [*verdict_section(profile), ""]
     lines += [
         "*Paper* is what is printed, in percent. *Here* is the mean ± standard deviation (over so many seeds or folds) at",
         f"profile `{profile}`, on the data that *here on* names. **A stand-in is not the paper's data**: its numbers compare",
@@ -40,8 +41,30 @@ def to_document(profile: str = "laptop") -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdict_section(profile: str) -> list[str]:
+    """Every claim with its verdict, and the rule."""
+    table = claims_table(profile)
+    return [
+        "## Verdicts",
+        "",
+        "A claim is a published difference in points. *Here* is the mean difference of the same rows, same seeds or folds,",
+        "with its 95 % interval; *p* is a paired t-test's, by Holm's correction over a paper's claims. **Reversed**: the",
+        "interval lies below 0. **Holds**: above 0. **Smaller than published**: it contains 0 and ends below the published",
+        "difference. **Undecided**: it contains both, and so many pairs would make it too narrow for that. Claims that rest on",
+        "the same runs under several names are counted once.",
+        "",
+        to_markdown(shown_claims(table)),
+        "",
+        verdict_counts(table),
+        "",
+        to_markdown(tally(table)),
+        "",
+        "## Numbers",
+    ]
+
+
 def to_readme(profile: str = "laptop") -> str:
-    """What the README shows: table 3.1 whole, a line for each table, and what the trainings took."""
+    """What the README shows of the report: table 3.1 whole, a line for each table, and what the trainings took."""
     return f"""{to_markdown(table_report("table 3.1", profile))}
 
 All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
@@ -49,6 +72,39 @@ All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
 {to_markdown(summary(profile))}
 
 {training_hours(profile)}"""
+
+
+def to_verdicts(profile: str = "laptop") -> str:
+    """What the README shows of the verdicts: each paper's main claims, and how all of them came out."""
+    table = claims_table(profile)
+    once = table[table["main"] & ((table["set"] == 0) | ~table.duplicated("set"))]
+    return f"{to_markdown(shown_claims(once))}\n\n{verdict_counts(table)}"
+
+
+def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of verdicts as a reader wants it: where it was measured, and of the undecided how many pairs would do."""
+    measured = table["here on"] + [" (stand-in)" * stands_in for stands_in in table["stand-in"]]
+    pairs = [f" ({n} pairs)" * (n > 0) for n in table["pairs"]]
+    needed = [f" ({n} pairs would do)" * (n > 0) for n in table["needed"]]
+    return pd.DataFrame(
+        {
+            "paper": table["paper"] + ", " + table["table"],
+            "claim": table["claim"] + [f" ({measure})" * (measure != "accuracy") for measure in table["measure"]],
+            "published": [f"{value:+.2f} on {data}" for value, data in zip(table["published"], table["data"], strict=True)],
+            "here": table["here"] + pairs,
+            "on": measured,
+            "p": ["-" if math.isnan(p) else f"{p:.2f}" for p in table["p"]],
+            "verdict": table["verdict"] + needed,
+        }
+    )
+
+
+def verdict_counts(table: pd.DataFrame) -> str:
+    """One sentence: how many claims there are, on how many sets of runs they rest, and how these came out."""
+    counts = tally(table).drop(columns="paper").sum()
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    unrun = sum(table["verdict"] == NOT_RUN)
+    return f"{len(table)} claims and readings rest on {counts.sum()} sets of runs: {told}. Not run: {unrun}."
 
 
 def training_hours(profile: str) -> str:
@@ -65,15 +121,16 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in table.astype(str).to_numpy()])
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the report's markers in a Markdown file.
+def write_between_markers(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the markers of a part, such as "report", in a Markdown file.
 
     Raises:
         FercoreError: the file has no such markers.
     """
+    begin_line, end_line = f"<!-- {name}: begin (made by `make figures`) -->", f"<!-- {name}: end -->"
     content = path.read_text() if path.exists() else ""
-    head, begin, rest = content.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = content.partition(begin_line)
+    _, end, tail = rest.partition(end_line)
     if not (begin and end):
-        raise FercoreError(f"{shown(path)} has no lines {BEGIN!r} and {END!r} to write the report between")
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        raise FercoreError(f"{shown(path)} has no lines {begin_line!r} and {end_line!r} to write between")
+    path.write_text(f"{head}{begin_line}\n{text}\n{end_line}{tail}")

@@ -1,5 +1,7 @@
 """Published number beside ours: one row each, with where it was measured, its interval, and its status."""
 
+from itertools import groupby
+
 import pandas as pd
 
 from fercore.config import RunConfig
@@ -26,7 +28,7 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     """
     lines = published(item)
     experiments = experiments_of(profile, lines)
-    return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])])
+    return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])]).drop(columns="runs")
 
 
 def full_scale_report(item: str | None = None) -> pd.DataFrame:
@@ -35,7 +37,7 @@ def full_scale_report(item: str | None = None) -> pd.DataFrame:
     Columns: as `report`, without what stands in; a row in two readings has a line for each.
     """
     lines = [line for line in published(item) if line["of"] == "own" and line["item"] in OWN_DATA]
-    return pd.DataFrame([row for line in lines for row in rows_of(line, on_own_data(line["item"]))])
+    return pd.DataFrame([row for line in lines for row in rows_of(line, on_own_data(line["item"]))]).drop(columns="runs")
 
 
 def full_scale_summary() -> pd.DataFrame:
@@ -64,26 +66,33 @@ def table_report(item: str, profile: str = "laptop") -> pd.DataFrame:
 
 
 def summary(profile: str = "laptop") -> pd.DataFrame:
-    """One line a table: how many of its numbers are the paper's own, on what they were measured, and what ran here."""
-    table = report(profile)
-    rows = []
-    for item, part in table.groupby("item", sort=False):
-        lines = published(item)
-        own = sum(line["of"] == "own" for line in lines)
-        here = [name for name in part.loc[part["status"] != "not run", "here on"].unique() if name != "-"]
-        finished_rows = part.loc[part["status"].str.contains("finished"), ["row", "measure", "data"]]
-        ran = len({(row.split(",")[0], *rest) for row, *rest in finished_rows.itertuples(index=False)})
-        rows.append(
+    """One line a table: how many of its numbers are the paper's own, on what they were measured, and what ran here.
+
+    Columns: table, measured on, numbers, its own, of these here (with a finished run), the same again (here too,
+    but by runs and a measure that were counted before under another name), here on.
+    """
+    lines, counted, summaries = published(), set(), []
+    experiments = experiments_of(profile, lines)
+    for item, part in groupby(lines, key=lambda line: line["item"]):
+        printed = list(part)
+        ran = [[row for row in rows_of(line, experiments[item]) if "finished" in row["status"]] for line in printed]
+        new, again = 0, 0
+        for rows in filter(None, ran):
+            measured = {(row["measure"], row["runs"]) for row in rows}
+            new, again = (new, again + 1) if measured <= counted else (new + 1, again)
+            counted |= measured
+        summaries.append(
             {
-                "table": f"{lines[0]['paper']}, {item}",
-                "measured on": ", ".join(part["data"].unique()),
-                "numbers": str(len(lines)),
-                "its own": str(own),
-                "of these here": "held by tests" if item == LAYERS else str(ran),
-                "here on": ", ".join(here) or "-",
+                "table": f"{printed[0]['paper']}, {item}",
+                "measured on": ", ".join(dict.fromkeys(line["data"] for line in printed)),
+                "numbers": str(len(printed)),
+                "its own": str(sum(line["of"] == "own" for line in printed)),
+                "of these here": "held by tests" if item == LAYERS else str(new),
+                "the same again": str(again),
+                "here on": ", ".join(dict.fromkeys(row["here on"] for rows in ran for row in rows)) or "-",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(summaries)
 
 
 # --- one row ------------------------------------------------------------------------------------------------------------
@@ -99,8 +108,8 @@ def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[
     return found
 
 
-def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[str, str]]:
-    """The report's lines for one published number."""
+def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[str, object]]:
+    """The report's lines for one published number, each with its runs."""
     told = {
         "item": line["item"],
         "data": line["data"],
@@ -111,20 +120,29 @@ def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[st
     found = [(rows, label) for rows in experiments for label in rows if speaks_of(line, label, rows[label][0])]
     if not found:
         status = "quoted" if line["of"] == "quoted" else "layer size" if line["item"] == LAYERS else "not run"
-        return [told | NOTHING | {"status": status}]
+        return [told | NOTHING | {"status": status, "runs": frozenset()}]
     rows = []
     for experiment, label in found:
         ours = compare(experiment[label], baseline=experiment[baseline_of(experiment, label)], metric=line["column"])
         ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
-        rows.append(told | {"row": label, "here on": measured_on(experiment[label][0], line["data"])} | ours)
+        own = {"row": label, "here on": measured_on(experiment[label][0], line["data"]), "runs": frozenset(experiment[label])}
+        rows.append(told | own | ours)
     return rows
 
 
 def speaks_of(line: dict[str, str], label: str, config: RunConfig) -> bool:
     """Whether a row of runs belongs to a published number: its own row, on its own data or on what stands in for them."""
-    name = parse_name(config.data)[0]
-    fits = name == "simfer" or DATA_NAMES[name] == line["data"]
-    return line["of"] == "own" and label.split(",")[0] == line["row"] and fits
+    return line["of"] == "own" and label.split(",")[0] == line["row"] and fits(config, line["data"])
+
+
+def fits(config: RunConfig, paper_data: str) -> bool:
+    """Whether a run is on the paper's data, or on what stands in for them."""
+    return parse_name(config.data)[0] == "simfer" or not stands_in(config, paper_data)
+
+
+def stands_in(config: RunConfig, paper_data: str) -> bool:
+    """Whether a run is on other data than the paper's."""
+    return DATA_NAMES[parse_name(config.data)[0]] != paper_data
 
 
 def baseline_of(experiment: Experiment, label: str) -> str:
@@ -136,6 +154,9 @@ def baseline_of(experiment: Experiment, label: str) -> str:
 
 def measured_on(config: RunConfig, paper_data: str) -> str:
     """The data of a run as a reader knows it, marked "stand-in" where the paper measured on other data."""
-    name = DATA_NAMES[parse_name(config.data)[0]]
-    preset = f" {config.preset}" if config.preset else ""
-    return name + preset + ("" if name == paper_data else " (stand-in)")
+    return data_of(config) + " (stand-in)" * stands_in(config, paper_data)
+
+
+def data_of(config: RunConfig) -> str:
+    """A run's data set, and of SimFER the preset."""
+    return DATA_NAMES[parse_name(config.data)[0]] + (f" {config.preset}" if config.preset else "")

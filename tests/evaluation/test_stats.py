@@ -8,7 +8,7 @@ import pytest
 import scikit_posthocs
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestIndPower, TTestPower
+from statsmodels.stats.power import TTestIndPower
 
 from fercore.evaluation.stats import (
     average_ranks,
@@ -23,8 +23,8 @@ from fercore.evaluation.stats import (
     indistinguishable,
     largest_chance_gain,
     mcnemar_p,
+    narrow_enough,
     needed_images,
-    needed_pairs,
     needed_seeds,
     paired_p,
 )
@@ -104,12 +104,25 @@ def test_needed_seeds_notice_four_in_five_true_gains():
 
 @pytest.mark.parametrize(("gain", "std"), [(0.3, 0.4), (1.0, 0.5), (2.0, 0.6), (-0.2, 1.0)])
 @pytest.mark.parametrize("power", [0.8, 0.95])
-@pytest.mark.parametrize(("needed", "oracle"), [(needed_seeds, TTestIndPower()), (needed_pairs, TTestPower())])
-def test_needed_trainings_are_those_of_statsmodels(needed, oracle, gain, std, power):
-    n = needed(gain, std, power)
-    found = [oracle.power(abs(gain) / std, count, alpha=0.05, alternative="two-sided") for count in (n, n - 1)]
+def test_needed_seeds_are_those_of_statsmodels(gain, std, power):
+    n = needed_seeds(gain, std, power)
+    found = [TTestIndPower().power(abs(gain) / std, count, 0.05) for count in (n, n - 1)]
     assert found[0] >= power * (1 - 1e-6)
     assert n == 2 or found[1] < power
+
+
+@pytest.mark.parametrize(("width", "std"), [(1.0, 1.0), (0.3, 1.0), (5.0, 1.0), (0.65, 1.1)])
+def test_an_interval_is_narrow_enough_at_this_many_and_not_before(width, std):
+    n = narrow_enough(width, std)
+
+    def found(n):
+        values = np.linspace(-1, 1, n)
+        one = estimate(values * std / values.std(ddof=1))
+        return one.high - one.low
+
+    assert found(n) < width
+    assert n == 2 or found(n - 1) >= width
+    assert narrow_enough(width, 0.0) == 2
 
 
 def test_expected_best_by_known_values_and_simulation():
@@ -129,6 +142,7 @@ def test_impossible_questions_are_refused():
         (needed_images, (0.2, 0.1), "gain <= disagreement"),
         (needed_seeds, (0.0, 1.0), "other than 0"),
         (needed_seeds, (1.0, 0.0), "spread above 0"),
+        (narrow_enough, (0.0, 1.0), "width above 0"),
         (independence, ([True, True], [True, True]), "cannot be compared"),
     ]
     for function, arguments, message in refused:

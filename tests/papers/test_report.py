@@ -9,14 +9,16 @@ from fercore.config import RunConfig
 from fercore.errors import ConfigError, FercoreError
 from fercore.evaluation.compare import compare
 from fercore.evaluation.stats import estimate
-from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES
-from fercore.papers.markdown import BEGIN, END, to_document, to_markdown, to_readme, training_hours, write_between_markers
+from fercore.papers.claims import claims_table, tally
+from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES, tuplet_accuracies
+from fercore.papers.markdown import to_document, to_markdown, to_readme, training_hours, write_between_markers
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.profiles import PROFILES
 from tests.messages import one_line
 from tests.papers.pretend import pretend
 
+TUPLET_TABLES = tuple(f"table {number}" for number in range(1, 6))
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
 
 
@@ -105,8 +107,24 @@ def test_summary_counts_numbers_not_readings():
         "measured on": "RAF-DB",
         "numbers": "28",
         "its own": "16",
-        "of these here": "4",  # two rows, two measures each; DACL's two readings are one number of the paper
+        "of these here": "2",  # two measures of DACL, whose two readings are one number of the paper
+        "the same again": "2",  # softmax's are those of table 3.3
         "here on": "SimFER quick (stand-in), RAF-DB",
+    }
+
+
+def test_summary_counts_a_set_of_runs_once_whatever_it_stands_for():
+    for configs in tuplet_accuracies("quick").values():
+        for config in configs:
+            pretend(config, 0.8, FACES)
+    lines = summary("quick").set_index("table")
+    counted = {item: tuple(lines.loc[f"(N+M)-tuplet, {item}", ["of these here", "the same again"]]) for item in TUPLET_TABLES}
+    assert counted == {
+        "table 1": ("36", "0"),
+        "table 2": ("0", "36"),
+        "table 3": ("1", "1"),
+        "table 4": ("13", "36"),  # SFEW has a seventh class
+        "table 5": ("0", "1"),
     }
 
 
@@ -169,7 +187,9 @@ def test_hours_are_those_of_all_that_was_trained(monkeypatch):
 
 def test_document_and_readme_show_every_table():
     document, readme = to_document("quick"), to_readme("quick")
-    lines = len(report("quick")) + 2 * 13 + len(full_scale_summary()) + 2  # and two of headings each
+    verdicts = claims_table("quick")
+    tables = [full_scale_summary(), verdicts, tally(verdicts)]
+    lines = len(report("quick")) + 2 * 13 + sum(len(table) + 2 for table in tables)  # and two of headings each
     for item in dict.fromkeys(line["item"] for line in published()):
         assert f", {item}\n" in document
         assert f", {item} |" in readme
@@ -220,11 +240,14 @@ def test_markdown_has_a_line_for_each_row():
     assert lines[2].startswith("| table 3.1 | softmax | 96.78 |")
 
 
+BEGIN, END = "<!-- verdicts: begin (made by `make figures`) -->", "<!-- verdicts: end -->"
+
+
 def test_writing_between_markers_keeps_the_rest_and_is_idempotent(tmp_path):
     file = tmp_path / "README.md"
     file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     for _ in range(2):
-        write_between_markers(file, "| new |")
+        write_between_markers(file, "verdicts", "| new |")
         assert file.read_text() == f"before\n{BEGIN}\n| new |\n{END}\nafter\n"
 
 
@@ -234,6 +257,6 @@ def test_a_file_without_markers_is_left_alone(tmp_path, content):
     if content is not None:
         file.write_text(content)
     with pytest.raises(FercoreError) as error:
-        write_between_markers(file, "new")
+        write_between_markers(file, "verdicts", "new")
     assert "README.md has no lines" in one_line(error.value)
     assert (file.read_text() if file.exists() else None) == content
