@@ -25,6 +25,7 @@ def add_commands(commands: Any) -> None:
     )
     report.add_argument("--profile", default="laptop", help="quick, laptop or paper (default: laptop)")
     report.add_argument("--item", metavar="TABLE", help="one table alone, named as in published.csv: 'table 4.1'")
+    report.add_argument("--verdicts", action="store_true", help="the papers' claims instead, each with its verdict")
     report.add_argument("--write", metavar="FILE", help="write the whole report into this Markdown file instead")
 
     summary = "copy finished runs of the course's experiments into results/"
@@ -62,16 +63,20 @@ def plan_command(options: argparse.Namespace) -> None:
 def report_command(options: argparse.Namespace) -> None:
     from fercore.papers.published import published
 
-    if options.write and options.item:
-        raise ConfigError("--write writes every table; leave out --item")
+    if options.write and (options.item or options.verdicts):
+        raise ConfigError(f"--write writes every table; leave out {'--item' if options.item else '--verdicts'}")
+    if options.item and options.verdicts:
+        raise ConfigError("--verdicts are of all tables; leave out --item")
     check_profile(options.profile)
     published(options.item)  # names an unknown table
 
-    from fercore.papers.markdown import to_document
+    from fercore.papers.claims import claims_table
+    from fercore.papers.markdown import shown_claims, to_document
     from fercore.papers.report import report
 
     if not options.write:
-        print(report(options.profile, options.item).to_string(index=False))
+        table = shown_claims(claims_table(options.profile)) if options.verdicts else report(options.profile, options.item)
+        print(table.to_string(index=False))
         return
     Path(options.write).write_text(to_document(options.profile))
     print(shown(Path(options.write)))

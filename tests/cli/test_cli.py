@@ -73,6 +73,8 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["report", "--profile", "fast"], "unknown profile 'fast'"),
         (["report", "--item", "table 9"], "unknown table 'table 9'"),
         (["report", "--item", "table 4.1", "--write", "x.md"], "--write writes every table; leave out --item"),
+        (["report", "--verdicts", "--write", "x.md"], "--write writes every table; leave out --verdicts"),
+        (["report", "--verdicts", "--item", "table 4.1"], "--verdicts are of all tables; leave out --item"),
         (["course", "--only", "99"], "no notebook starts with '99'"),
     ],
 )
@@ -230,6 +232,14 @@ def test_report_prints_every_published_row(capsys):
     out = capsys.readouterr().out
     assert "65.20" in out
     assert "table 4.1" not in out
+
+
+def test_report_prints_the_verdicts(capsys):
+    finish("report", "--profile", "quick", "--verdicts")
+    out = capsys.readouterr().out
+    assert "DDA is above center loss" in out
+    assert "+0.65 on RAF-DB" in out
+    assert "not run" in out
 
 
 def test_report_is_written_as_a_page(tmp_path, capsys):
