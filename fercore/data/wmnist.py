@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.datasets import MNIST
-from torchvision.datasets.utils import download_and_extract_archive
 
 from fercore.data.splits import Images, Splits, fingerprint, split_per_class
 from fercore.errors import DataError
@@ -148,6 +146,9 @@ def complete(folder: str | Path, names: list[str]) -> bool:
 
 def fetch_from_mirrors(folder: Path) -> str | None:
     """torchvision's own mirrors; returns why they could not serve, or None."""
+    from torchvision.datasets import MNIST  # takes as long to import as PyTorch, and is needed once
+    from torchvision.datasets.utils import download_and_extract_archive
+
     reason = None
     for mirror in MNIST.mirrors:
         try:

@@ -272,6 +272,6 @@ def test_a_machine_without_npm_says_so(tmp_path, monkeypatch):
 
 
 def test_unreachable_mirrors_are_a_reason_not_a_crash(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(wmnist.MNIST, "mirrors", ["http://127.0.0.1:9/"])  # the discard port: refused at once
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])  # the discard port: refused at once
     assert "refused" in one_line(wmnist.fetch_from_mirrors(tmp_path))
     assert not capfd.readouterr().out
