@@ -92,8 +92,9 @@ def rival_record() -> dict:
 
 # --- the faces ----------------------------------------------------------------------------------------------------------
 
-SIDE = 112  # pixels of a sprite
-PERSON, STRENGTHS = 107, (0.33, 0.67, 1.0)
+SIDE = 160  # pixels of a sprite
+PERSON, PROTOTYPE = 102, 1  # seeds of the person and of the expressions
+STRENGTHS = (0.33, 0.67, 1.0)
 YAWS = (-0.6, -0.3, 0.0, 0.3, 0.6)  # radians
 LIGHTS = {"from the left": -1.2, "from the front": 0.0, "from the right": 1.2}  # x of the direction to the key light
 
@@ -108,15 +109,15 @@ def faces() -> tuple[dict, Image.Image]:
         for left, (light, yaw) in enumerate(columns):
             sheet.paste(sprite(person, name, strength, light, yaw), (left * SIDE, top * SIDE))
     return {
-        "side": SIDE, "rows": rows, "columns": columns, "expressions": CLASS_NAMES, "strengths": STRENGTHS, "yaws": YAWS,
-        "lights": list(LIGHTS),
+        "side": SIDE, "rows": rows, "columns": columns, "person": PERSON, "prototype": PROTOTYPE,
+        "expressions": CLASS_NAMES, "strengths": STRENGTHS, "yaws": YAWS, "lights": LIGHTS,
     }, sheet  # fmt: skip
 
 
 def sprite(person: Identity, name: str, strength: float, light: str, yaw: float) -> Image.Image:
     """One face, drawn as a reader would draw it with simfer."""
     label = CLASS_NAMES.index(name)
-    full = sample_expression(label, np.random.default_rng([label, 0]), difficulty=0.0)
+    full = sample_expression(label, np.random.default_rng([label, PROTOTYPE]), difficulty=0.0)
     expression = Expression(label, {action: strength * weight for action, weight in full.actions.items()})
     scene = Scene(yaw=yaw, light=(LIGHTS[light], 0.3, 0.5), ambient=0.25 if LIGHTS[light] else 0.42, texture_seed=6)
     return render(person, expression, scene, SIDE)

@@ -3,16 +3,20 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from book.explore.data import PERSON, SIDE, plane, rival_record, script, sprite
 from fercore.evaluation import stats
-from fercore.papers.claims import like
-from fercore.paths import ROOT
+from fercore.papers.gains import like
+from fercore.paths import RESULTS, ROOT
+from fercore.runs import shipped
 from fercore.samplers import mm_nss, ms_nss, ns_nss
+from simfer.assets import load_head
+from simfer.identity import sample_identity
 
 SCRIPTS = ROOT / "book" / "_static" / "explore"
 
@@ -118,10 +122,20 @@ def compare(calls: list, expected: list) -> None:
         assert theirs == pytest.approx(ours, rel=1e-7, abs=1e-9), (name, values)
 
 
-def test_the_shown_data_is_what_the_shipped_results_give():
-    pytest.importorskip("torch")
-    from book.explore.data import plane, rival_record, script
-
+def test_the_shown_data_is_what_the_shipped_results_give(monkeypatch):
+    monkeypatch.setattr(shipped, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
     for name, content in {"plane": plane(), "rivals": rival_record()}.items():
-        written = Path(SCRIPTS / f"{name}_data.js").read_text(encoding="utf-8")
-        assert written == script(name, content), "python -m book.explore.data"
+        written = (SCRIPTS / f"{name}_data.js").read_text(encoding="utf-8")
+        assert written == script(name, content), "other results are shipped: python -m book.explore.data"
+
+
+def test_a_sprite_is_where_the_page_looks_for_it():
+    """The sheet's cells are those of the rows and columns that the page is told."""
+    meaning = json.loads((SCRIPTS / "faces_data.js").read_text(encoding="utf-8").split("explore.faces = ")[1].rstrip(";\n"))
+    with Image.open(SCRIPTS / "faces.webp") as sheet:
+        assert sheet.size == (len(meaning["columns"]) * SIDE, len(meaning["rows"]) * SIDE)
+        row, column = 2, 7  # Surprise in full, from the front
+        shown = np.asarray(sheet.crop((column * SIDE, row * SIDE, (column + 1) * SIDE, (row + 1) * SIDE)), dtype=float)
+    person = sample_identity(load_head(), np.random.default_rng(PERSON))
+    (name, strength), (light, yaw) = meaning["rows"][row], meaning["columns"][column]
+    assert np.abs(shown - np.asarray(sprite(person, name, strength, light, yaw))).mean() < 5

@@ -152,7 +152,7 @@ const stats = (() => {
     return n;
   };
 
-  // The whole number nearest to `disagreement` that is as odd or even as the gain (fercore.papers.claims.like).
+  // The whole number nearest to `disagreement` that is as odd or even as the gain (fercore.papers.gains.like).
   const like = (gain, disagreement) => Math.abs(gain) + 2 * roundHalfEven((disagreement - Math.abs(gain)) / 2);
   const roundHalfEven = (value) => {
     const below = Math.floor(value);
