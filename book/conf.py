@@ -12,6 +12,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from mathjax import fetch_mathjax  # noqa: E402  found beside this file
 
 from fercore import __version__  # noqa: E402
+from fercore.course.exercises import write_notebooks  # noqa: E402
 
 project = "Metric learning for facial expressions"
 author, version, release = "the authors of fercore", __version__, __version__
@@ -38,6 +39,7 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
 
+write_notebooks(HERE / "exercises", HERE / "exercises")
 mathjax_path = fetch_mathjax(HERE / "_static" / "mathjax" / "tex-svg.js").name
 mathjax_path = f"mathjax/{mathjax_path}"
 mathjax3_config = {"options": {"enableMenu": False}, "svg": {"fontCache": "local"}}
