@@ -1,0 +1,34 @@
+"""The project "add your own loss", done from its text: what stands there runs, at the shortest profile."""
+
+import re
+import sys
+
+import pytest
+
+from fercore.methods.table import METHODS
+from fercore.paths import ROOT
+
+PAGE = ROOT / "book" / "exercises" / "own_loss.md"
+
+
+@pytest.fixture
+def without_traces(monkeypatch, tmp_path):
+    """A folder of one's own to import from; the table of methods and the imported modules are as before, afterwards."""
+    before = dict(METHODS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    METHODS.clear()
+    METHODS.update(before)
+    sys.modules.pop("my_loss", None)
+
+
+def test_the_page_leads_to_a_place_on_the_leaderboard(without_traces, capsys):
+    file, *steps = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    name = re.match(r"# (\w+\.py)\n", file)[1]
+    (without_traces / name).write_text(file, encoding="utf-8")
+    space = {}
+    for step in steps:
+        exec(step.replace('PROFILE = "laptop"', 'PROFILE = "quick"'), space)
+    printed = capsys.readouterr().out
+    assert "distance 10.0: pull 0.10, center loss 10.00" in printed
+    assert re.search(r"soft center loss is number [12] of 2\n", printed)
