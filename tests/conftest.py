@@ -24,7 +24,7 @@ TINY = {"data_fraction": 0.01, "width": 0.0625, "epochs": 1}
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty local and shipped stores; the local one's folder of runs."""
-    for name in ("FERCORE_SHIPPED_ONLY", "FERCORE_FIGURES", "FERCORE_SESSION_START"):
+    for name in ("FERCORE_SHIPPED_ONLY", "FERCORE_HOME", "FERCORE_FIGURES", "FERCORE_SESSION_START"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("FERCORE_PROGRESS", "0")

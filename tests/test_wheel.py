@@ -1,0 +1,134 @@
+"""The wheel: every file that the packages need and no other, and a library that works where there is nothing but it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import PathDistribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from PIL import Image
+
+from fercore.paths import ROOT
+from tests.test_environment import PROJECT
+
+TINY = ("--data-fraction", "0.01", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
+# What the course brings, by the names of its modules: where the library alone is installed, none of it is there.
+COURSE_ONLY = [
+    "IPython",
+    "ipykernel",
+    "jupyterlab",
+    "matplotlib",
+    "nbformat",
+    "pandas",
+    "papermill",
+    "seaborn",
+    "sklearn",
+    "umap",
+]
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A folder of installed packages, with the wheel's alone and without the course's."""
+    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for name in ("fercore", "simfer"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    wheel = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        source,
+        source,
+    ]
+    subprocess.run(wheel, check=True, capture_output=True)
+    zipfile.ZipFile(next(source.glob("*.whl"))).extractall(site)
+    (site / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({COURSE_ONLY}))\n")
+    return site
+
+
+@pytest.fixture
+def run(site, tmp_path, monkeypatch):
+    """Run a module of the installed library in an empty folder without git."""
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in [name for name in os.environ if name.startswith("FERCORE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("FERCORE_PROGRESS", "0")
+
+    def run(module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=place, env=os.environ | env, capture_output=True, text=True, timeout=300)
+
+    run.place = place
+    return run
+
+
+def test_the_wheel_holds_both_packages_whole_and_nothing_else(site):
+    found = {name for name in files_below(site) if ".dist-info/" not in name and name != "sitecustomize.py"}
+    assert found == {f"{name}/{file}" for name in ("fercore", "simfer") for file in files_below(ROOT / name)}
+
+
+def test_the_base_installation_takes_nothing_of_the_course(site):
+    metadata = PathDistribution(next(site.glob("*.dist-info")))
+    base = {Requirement(text).name for text in metadata.requires if "extra ==" not in text}
+    assert base == {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert not base & {Requirement(text).name for text in PROJECT["optional-dependencies"]["course"]}
+    assert [(script.name, script.value) for script in metadata.entry_points] == [("fercore", "fercore.cli:main")]
+
+
+def test_it_trains_and_predicts_in_the_folder_where_one_stands(run, site, mnist):
+    before = files_below(site)
+    trained = run("fercore", "train", *TINY, FERCORE_DATA=str(mnist.parents[1]))
+    assert trained.returncode == 0, trained.stderr
+    folder = Path(re.search(r"^stored in (\S+)$", trained.stdout, flags=re.MULTILINE)[1])
+    assert folder.parent == Path("runs/store")
+    assert (run.place / folder / "best.safetensors").is_file()
+    Image.new("L", (28, 28), 90).save(run.place / "digit.png")
+    predicted = run("fercore", "predict", "digit.png", "--run", folder.name)
+    assert predicted.stdout.startswith("digit.png: "), predicted.stderr
+    assert files_below(site) == before
+    assert '"commit": null' in (run.place / folder / "result.json").read_text()
+
+
+def test_doctor_tells_what_is_not_there_and_finds_nothing_wrong(run):
+    told = run("fercore", "doctor")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "folder runs " in told.stdout
+    assert told.stdout.count("checkout") == 2
+    assert not files_below(run.place)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["fercore", "--help"], ""),
+        (["fercore", "data", "check", "simfer"], "data/simfer/quick"),
+        (["fercore", "predict", "x.png", "--run", "mine"], "no finished run 'mine' here"),
+        (["fercore", "course"], "course needs a checkout of the repository"),
+        (["fercore", "report"], "report needs the package pandas: pip install 'fercore[course]'"),
+        (["simfer", "--check", "faces"], "faces"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else None,
+)
+def test_every_command_works_or_says_in_a_line_what_it_lacks(run, command, said):
+    process = run(*command)
+    assert (process.returncode == 0) == (not said)
+    assert len(process.stderr.splitlines()) == bool(said), process.stderr
+    assert said in process.stderr
