@@ -19,17 +19,6 @@ from tests.test_environment import PROJECT
 TINY = ("--data-fraction", "0.01", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
 # What the course brings, by the names of its modules: where the library alone is installed, none of it is there.
 COURSE_ONLY = ["ipykernel", "jupyterlab", "matplotlib", "nbformat", "pandas", "papermill", "seaborn", "sklearn", "umap"]
-    "IPython",
-    "ipykernel",
-    "jupyterlab",
-    "matplotlib",
-    "nbformat",
-    "pandas",
-    "papermill",
-    "seaborn",
-    "sklearn",
-    "umap",
-]
 
 
 def files_below(folder: Path) -> set[str]:
