@@ -18,8 +18,8 @@ from fercore.errors import DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods import build
 from fercore.parallel.devices import Execution, find_device
-from fercore.paths import runs_dir, shown
-from fercore.runs.find import find_result
+from fercore.paths import shown
+from fercore.runs.find import find_result, find_run
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
 from fercore.runs.session import Session
@@ -111,17 +111,6 @@ def finish(config: RunConfig, needed: Sequence[str], device: str) -> RunResult:
         return train(config, device=device)
     there = known.diverged or all((folder / name).exists() for name in needed)
     return known if there else train_again(config, device)
-
-
-def find_run(run: str | Path) -> Path:
-    """The folder of a finished local run, from its id, the folder itself or a file in it."""
-    given = Path(run).expanduser()
-    folder = given if given.is_dir() else given.parent if given.is_file() else runs_dir() / "store" / given
-    if not (folder / "result.json").is_file():
-        known = sorted(path.parent.name for path in (runs_dir() / "store").glob("*/best.safetensors"))
-        several = f"{', '.join(known[:5])}{', ...' * (len(known) > 5)}" or "none yet"
-        raise StoreError(f"no finished run {str(run)!r} here; with weights: {several} (`python -m fercore train` makes one)")
-    return folder
 
 
 def load_into(part: nn.Module, file: Path) -> None:

@@ -105,6 +105,10 @@ def sweep_configs(options: argparse.Namespace) -> list[RunConfig]:
 
 
 def predict_command(options: argparse.Namespace) -> None:
+    from fercore.runs.find import find_run
+
+    find_run(options.source)  # names an unknown run, before PyTorch is loaded
+
     from fercore.trained import predict
 
     names, probabilities = predict(options.images, options.source, device=options.device)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from fercore.config import RunConfig
 from fercore.errors import StoreError
@@ -17,6 +16,8 @@ from fercore.runs.result import RunResult, pack, read_result, write_at_once
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, text, lists and dictionaries of these) at once or not at all."""
+    import torch  # here alone: who looks a run up needs none
+
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
@@ -28,6 +29,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     Raises:
         StoreError: the file is damaged.
     """
+    import torch
+
     if not path.exists():
         return None
     try:

@@ -23,7 +23,7 @@ from fercore.errors import StoreError
 from fercore.parallel.devices import Execution
 from fercore.parallel.distributed import by_first
 from fercore.parallel.sums import world_size
-from fercore.paths import ROOT, shown
+from fercore.paths import CHECKOUT, ROOT, shown
 from fercore.runs.find import find_result, require_trainable
 from fercore.runs.local import (
     forget_checkpoint,
@@ -195,6 +195,8 @@ def git_state() -> tuple[str | None, bool | None]:
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
+    if not CHECKOUT:  # installed packages may lie in a folder of somebody else's repository
+        return None, None
     try:
         return git("rev-parse", "--short=12", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):

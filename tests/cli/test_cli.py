@@ -101,6 +101,7 @@ print({"torch", "pandas"} & set(sys.modules))
         *("--help", "train|--help", "sweep|--help", "nonsense", "train|--precision|fp8", "train|--epochs"),
         *("train|--method|dad", "train|--set|gama=3", "train|--data|mnist", "sweep|--grid|gamma=1,2", "data|check|mnist"),
         *("report|--profile|fast", "report|--item|table 9", "sweep|--table|table 9", "course|--only|99", "ship|--profile|fast"),
+        *("sweep|--experiment|table 9", "predict|x.png|--run|none"),
     ]
     found = subprocess.run([sys.executable, "-c", code, *lines], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
