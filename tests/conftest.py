@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: bit-i
 import dataclasses
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from fercore.data import Images, load_data
 from fercore.data.wmnist import fetch_mnist
 from fercore.paths import ROOT, data_dir
 from fercore.runs import shipped
+from tests.faults import tally
 
 TINY = {"data_fraction": 0.01, "width": 0.0625, "epochs": 1}
 
@@ -98,3 +100,19 @@ def run_cli(monkeypatch: pytest.MonkeyPatch):
         return subprocess.run(command, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300)
 
     return run
+
+
+# --- the table of attempts to break it; this process reads reports of tests that other ones ran -----------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    for report in reports:
+        if report.when == "call":
+            for kind, found in dict(report.user_properties).get(tally.ATTEMPTS, {}).items():
+                table[kind].update(found)
+    if table:
+        terminalreporter.section("attempts to break it")
+        for line in tally.as_text(table):
+            terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""The table of attempts at the end of the test run, and the failure of a test whose attempts found something."""
+"""What the attempts of a test found: the failure of the test, and a part of its report, for the table at the end."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,13 @@ from tests.faults import tally
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     tally.failures.clear()
-    outcome = yield
-    if tally.failures:
-        pytest.fail("\n".join(tally.failures), pytrace=False)
-    return outcome
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if tally.table:
-        terminalreporter.section("attempts to break it")
-        for line in tally.as_text():
-            terminalreporter.write_line(line)
+    tally.table.clear()
+    try:
+        outcome = yield
+        if tally.failures:
+            pytest.fail("\n".join(tally.failures), pytrace=False)
+        return outcome
+    finally:
+        item.user_properties.append((tally.ATTEMPTS, {kind: dict(found) for kind, found in tally.table.items()}))

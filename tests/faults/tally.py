@@ -22,7 +22,8 @@ PATIENCE = 240  # seconds, after which a process counts as hung; none takes a te
 SOON = 20  # seconds, in which a process that was told to stop must have stopped
 
 COSTS = ("lost", "wrong", "run", "hung", "traceback")  # columns: work, an answer, foreign code, ...
-table: dict[str, Counter[str]] = defaultdict(Counter)
+ATTEMPTS = "attempts"  # a test's report has under this name what it counted, wherever it ran
+table: dict[str, Counter[str]] = defaultdict(Counter)  # of one test, by kind of failure
 failures: list[str] = []
 
 
@@ -61,8 +62,8 @@ def attempt(kind: str, case: str = "") -> Iterator[None]:
         failures.append(f"{kind}: {case}: {cost}: {type(error).__name__}: {error}")
 
 
-def as_text() -> list[str]:
-    """The table, one line a kind of failure."""
+def as_text(table: dict[str, Counter[str]]) -> list[str]:
+    """The table of all tests, one line a kind of failure."""
     width = max(map(len, table))
     lines = [f"{'kind of failure':{width}}  {'tried':>5}" + "".join(f"{cost:>11}" for cost in COSTS)]
     for kind in sorted(table):
