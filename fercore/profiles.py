@@ -135,9 +135,12 @@ RECIPES = {
     "rafdb": FACES | {"paper": PAPER_RAF},
     "affectnet": FACES | {"paper": PAPER_AFFECTNET},
     "fer2013": FACES_48 | {"paper": PAPER_FER2013},
+    "ferplus": FACES_48 | {"paper": PAPER_FER2013},
     "ckplus": with_all(FACES_48 | {"paper": PAPER_SEQUENCES}, fold=0),
     "mmi": with_all(FACES_48 | {"paper": PAPER_SEQUENCES}, fold=0),
     "sfew": FACES_48 | {"paper": PAPER_SEQUENCES},
+    "jaffe": with_all(FACES_48 | {"paper": PAPER_SEQUENCES}, fold=0),
+    "folder": FACES | {"paper": PAPER_RAF},
 }
 
 

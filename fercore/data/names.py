@@ -1,13 +1,23 @@
 """The names of the data sets, and what a run's `data` says; without PyTorch, so that errors come at once."""
 
+import os
+
 from fercore.errors import ConfigError
 
-FACES = ("simfer", "simfer-id", "rafdb", "affectnet", "fer2013", "ckplus", "mmi", "sfew")
+FACES = ("simfer", "simfer-id", "rafdb", "affectnet", "fer2013", "ferplus", "ckplus", "mmi", "sfew", "jaffe", "folder")
+WITH_CONTEMPT = ("affectnet", "ferplus")  # the sets whose contempt is kept only where eight classes are asked for
+CLASS_NAMES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")  # RAF-DB's order, for every set
+DOUBTFUL = ("dropped",)  # what may be done with images that ruin results, but use them
+OWN = "folder"  # anyone's own class folders
 DATASETS = ("wmnist", *FACES)
 
 
 def parse_name(data: str) -> tuple[str, str | None]:
-    """ "rafdb:/faces/raf" -> ("rafdb", "/faces/raf"), "simfer" -> ("simfer", None); ConfigError for an unknown name."""
+    """ "rafdb:/faces/raf" -> ("rafdb", "/faces/raf"), "simfer" -> ("simfer", None); ConfigError for an unknown name.
+
+    A path is made absolute, so that one folder has one name: /x/set, /x/set/, ~/set and ./set are one, faces here and faces
+    there are two.
+    """
     name, colon, path = data.partition(":")
     if name not in DATASETS:
         raise ConfigError(f"unknown data set {name!r}; known: {', '.join(DATASETS)}")
@@ -15,4 +25,12 @@ def parse_name(data: str) -> tuple[str, str | None]:
         raise ConfigError(
             f"{data!r}: " + ("wmnist takes no path" if name == "wmnist" else f"write {name}:PATH, or {name} alone")
         )
-    return name, path or None
+    if name == OWN and not path:
+        raise ConfigError(f"{name} is a set of your own: write {name}:PATH, a folder of class folders")
+    return name, os.path.abspath(os.path.expanduser(path)) if path else None
+
+
+def one_spelling(data: str) -> str:
+    """`data` with its path as `parse_name` has it."""
+    name, path = parse_name(data)
+    return f"{name}:{path}" if path else name

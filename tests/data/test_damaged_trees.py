@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -32,6 +33,11 @@ NPY = "train_set/annotations/3_exp.npy"
 
 def remove(place: str) -> Damage:
     return lambda root: shutil.rmtree(root / place) if (root / place).is_dir() else (root / place).unlink()
+
+
+def remove_half(place: str) -> Damage:
+    """Every other file of a folder."""
+    return lambda root: [file.unlink() for file in sorted((root / place).iterdir())[::2]]
 
 
 def content(place: str, new: str | bytes) -> Damage:
@@ -134,6 +140,11 @@ def grow(place: str, size: int = 2**40) -> Damage:
     return lambda root: os.truncate(root / place, size)
 
 
+def tar(place: str) -> Damage:
+    """An archive of nothing."""
+    return lambda root: tarfile.open(root / place, "w:gz").close()
+
+
 def bomb(place: str, size: int) -> Damage:
     """An npz file whose one array unpacks to `size` zeros."""
 
@@ -205,15 +216,16 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "raf: two files differ in case": ("rafdb", copy(RAF_IMAGE, RAF_IMAGE.replace("jpg", "JPG")), ("only in case",)),
     "raf: one level too high": (
         "rafdb",
-        both(move("EmoLabel", "basic/EmoLabel"), move("Image", "basic/Image")),
+        both(move("EmoLabel", "basic/EmoLabel"), move("Image", "basic/Image"), add("compound/readme", "")),
         ("basic as its",),
     ),
+    "raf: three columns": ("rafdb", line(RAF_LIST, 3, "3,train_00003.jpg,1"), ("line 3", "3 columns")),
     # class folders
-    "raf folders: class gone": ("rafdb-numbered", remove("train/5"), ("train/5", "class folder not found")),
+    "raf folders: class gone": ("rafdb-numbered", remove("train/5"), ("train: has class folders 1, 2, 3, 4, 6, 7", "1..7")),
     "raf folders: class empty": ("rafdb-numbered", empty_folder("test/2"), ("test/2", "without images")),
-    "raf folders: unknown class": ("rafdb-numbered", copy("train/1/train_00001_aligned.jpg", "train/8/x.jpg"), ("train/8",)),
-    "raf folders: no test": ("rafdb-numbered", remove("test"), ("valid", "folder not found")),
-    "raf folders: test is a file": ("rafdb-numbered", both(remove("test"), add("test", "")), ("valid", "folder not found")),
+    "raf folders: unknown class": ("rafdb-numbered", copy("train/1/train_00001_aligned.jpg", "train/8/x.jpg"), ("7, 8",)),
+    "raf folders: no test": ("rafdb-numbered", remove("test"), ("no folder test or val",)),
+    "raf folders: test is a file": ("rafdb-numbered", both(remove("test"), add("test", "")), ("no folder test",)),
     "raf folders: one image, two labels": (
         "rafdb-numbered",
         copy("train/1/train_00001_aligned.jpg", "train/3/train_00001_aligned.jpg"),
@@ -221,18 +233,19 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     ),
     "raf folders: one level too high": (
         "rafdb-numbered",
-        both(move("train", "D/train"), move("test", "D/test")),
+        both(move("train", "D/train"), move("test", "D/test"), add("E/readme", "")),
         ("/D as its",),
     ),
     "raf folders: images without class folders": (
         "rafdb-numbered",
         both(remove("train"), add("train/train_00001_aligned.jpg", "")),
-        ("train", "no class folders"),
+        ("train/Surprise", "not found"),
     ),
-    "dacl: class gone": ("rafdb-dacl", remove("valid/03"), ("valid/03", "not found")),
-    "dacl: sizes do not tell": ("rafdb-dacl", copy("train/05/image_024.jpg", "train/05/more.jpg"), ("03..05", "classes.txt")),
+    "dacl: class gone": ("rafdb-dacl", remove("valid/03"), ("valid/3", "not found")),
+    "dacl: sizes do not tell": ("rafdb-dacl", remove_half("train/00"), ("0..6", "RAF-DB's order", "DACL", "classes.txt")),
     "dacl: classes.txt misspelt": ("rafdb-dacl", add("classes.txt", "Neutral\nHapy\n"), ("classes.txt, line 2", "'Hapy'")),
     "dacl: classes.txt too short": ("rafdb-dacl", add("classes.txt", "Neutral\nHappy\n"), ("classes.txt", "2 lines")),
+    "dacl: classes.txt names one twice": ("rafdb-dacl", add("classes.txt", "Happy\n" * 7), ("classes.txt", "7 lines")),
     # SimFER
     "simfer: unfinished": ("simfer", remove("manifest.json"), ("not generated to its end", "data make simfer")),
     "simfer: manifest says unfinished": (
@@ -254,7 +267,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     # AffectNet
     "affectnet: no images": ("affectnet", remove("Manually_Annotated_Images"), ("Manually_Annotated_Images", "not found")),
     "affectnet: no validation list": ("affectnet", remove("validation.csv"), ("validation.csv", "file not found")),
-    "affectnet: no list": ("affectnet", remove("training.csv"), ("AffectNet's folder", "training.csv")),
+    "affectnet: no list": ("affectnet", remove("training.csv"), ("no folder of affectnet", "training.csv")),
     "affectnet: empty list": ("affectnet", content("training.csv", ""), ("training.csv, line 1", "subDirectory_filePath")),
     "affectnet: header alone": ("affectnet", content("training.csv", layouts.AFFECTNET_HEADER), ("no train images",)),
     "affectnet: unknown column": ("affectnet", swap("training.csv", "expression", "emotion"), ("line 1", "'expression'")),
@@ -269,7 +282,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet: expression -1": ("affectnet", swap("training.csv", "1.0;2.0,3,", "1.0;2.0,-1,"), ("line 5", "'-1'")),
     "affectnet: no expression": ("affectnet", swap("training.csv", "1.0;2.0,3,", "1.0;2.0,,"), ("line 5", "''")),
     "affectnet: image missing": ("affectnet", remove("Manually_Annotated_Images/12/training3.jpg"), ("training.csv, line 5",)),
-    "affectnet: folder of images missing": ("affectnet", remove("Manually_Annotated_Images/3"), ("validation.csv", "7 of 7")),
+    "affectnet: folder of images missing": ("affectnet", remove("Manually_Annotated_Images/3"), ("validation.csv", "8 of 8")),
     "affectnet: listed twice": (
         "affectnet",
         swap("training.csv", "12/training3", "12/training2"),
@@ -298,7 +311,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet npy: no val_set": ("affectnet-npy", remove("val_set"), ("val_set/images", "folder not found")),
     "affectnet npy: no annotations": ("affectnet-npy", remove("val_set/annotations"), ("val_set/annotations",)),
     # FER2013
-    "fer2013: no table": ("fer2013", remove("fer2013.csv"), ("fer2013.csv", "file not found")),
+    "fer2013: no table": ("fer2013", remove("fer2013.csv"), ("fer2013.csv", "no folder of fer2013")),
     "fer2013: unknown column": ("fer2013", swap("fer2013.csv", "pixels", "image"), ("fer2013.csv, line 1", "'pixels'")),
     "fer2013: emotion 7": ("fer2013", swap("fer2013.csv", "\n2,", "\n7,"), ("fer2013.csv, line 4", "'7'", "0..6")),
     "fer2013: unknown usage": ("fer2013", swap("fer2013.csv", "Training", "Train"), ("fer2013.csv, line 2", "'Train'")),
@@ -340,7 +353,51 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "fer2013 npz: floats": ("fer2013-npz", arrays("fer2013.npz", emotion=np.zeros(28)), ("uint8",)),
     "fer2013 npz: one number": ("fer2013-npz", arrays("fer2013.npz", emotion=np.uint8(0)), ("uint8",)),
     "fer2013 npz: objects": ("fer2013-npz", arrays("fer2013.npz", usage=np.array([None] * 28)), ("not such an npz",)),
+    "fer2013 challenge: no labels": (
+        "fer2013-challenge",
+        content("test.csv", "pixels\n" + "7 " * 2304),
+        ("test.csv", "has no labels", "icml_face_data.csv"),
+    ),
+    "fer2013 tar: truncated": ("fer2013-tar", halve("fer2013.tar.gz"), ("fer2013.tar.gz", "damaged archive")),
+    "fer2013 tar: no archive": ("fer2013-tar", content("fer2013.tar.gz", "no"), ("fer2013.tar.gz", "damaged archive")),
+    "fer2013 tar: empty": ("fer2013-tar", tar("fer2013.tar.gz"), ("fer2013.tar.gz", "no csv")),
+    "fer2013 folders: a class twice": (
+        "fer2013-folders",
+        copy("train/angry/0000.jpg", "train/Anger/x.jpg"),
+        ("train/angry", "second folder of a class", "Anger"),
+    ),
+    "fer2013 folders: two parts": (
+        "fer2013-folders",
+        copy("train/angry/0000.jpg", "Training/angry/x.jpg"),
+        ("second train folder",),
+    ),
+    "ferplus: a row short": ("ferplus", keep_lines("fer2013new.csv", lambda text: "00003" not in text), ("27 rows for 28",)),
+    "ferplus: another order": ("ferplus", swap("fer2013new.csv", "Training", "PublicTest"), ("line 2", "image of train")),
+    "ferplus: votes are words": ("ferplus", swap("fer2013new.csv", "0,8", "0,eight"), ("fer2013new.csv", "'eight'")),
+    "affectnet numbers: sizes do not tell": (
+        "affectnet-numbered",
+        remove_half("train/0"),
+        ("AffectNet's order", "the alphabet's", "classes.txt"),
+    ),
+    "affectnet yolo: no names": ("affectnet-yolo", content("data.yaml", "nc: 8"), ("data.yaml", "no names")),
+    "affectnet yolo: a name unknown": ("affectnet-yolo", swap("data.yaml", "Anger", "Mood"), ("data.yaml", "'Mood'")),
+    "affectnet yolo: a class too high": (
+        "affectnet-yolo",
+        content("valid/labels/valid3.txt", "8 0 0 1 1"),
+        ("valid3.txt", "'8'"),
+    ),
+    # JAFFE and one's own
+    "jaffe: a name that tells nothing": ("jaffe", move("KA.AN1.0.tiff", "face.tiff"), ("face.tiff", "does not tell")),
+    "jaffe: an unknown emotion": ("jaffe", move("KA.AN1.0.tiff", "KA.XX1.0.tiff"), ("KA.XX1.0.tiff", "does not tell")),
+    "own: one class": ("own-heap", both(remove("happy"), remove("Sad")), ("1 class folders",)),
+    "own: a class that is not trained": ("own", copy("test/bored/0024.jpg", "test/glad/x.jpg"), ("test/glad", "no class")),
+    "own: no test": ("own", remove("test"), ("no folder test or val",)),
     # CK+
+    "ck+ 48: a name that tells nobody": (
+        "ckplus-48",
+        move("anger/S010_001_00000012.png", "anger/x.png"),
+        ("anger/x.png", "does not tell who is seen"),
+    ),
     "ck+: no images": ("ckplus", remove("cohn-kanade-images"), ("cohn-kanade-images", "folder not found")),
     "ck+: no labels": ("ckplus", remove("Emotion"), ("Emotion", "folder not found")),
     "ck+: no label at all": ("ckplus", empty_folder("Emotion"), ("no labeled images", "9 sequences")),
@@ -393,11 +450,11 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     ),
     "ck+: one level too high": (
         "ckplus",
-        both(move("cohn-kanade-images", "a/cohn-kanade-images"), move("Emotion", "a/Emotion")),
+        both(move("cohn-kanade-images", "a/cohn-kanade-images"), move("Emotion", "a/Emotion"), add("b/readme", "")),
         ("/a as its",),
     ),
     # MMI
-    "mmi: no sessions": ("mmi", move("Sessions", "Session"), ("Sessions", "folder not found")),
+    "mmi: no sessions": ("mmi", move("Sessions", "Session"), ("Sessions", "no folder of mmi")),
     "mmi: empty": ("mmi", empty_folder("Sessions"), ("no labeled images",)),
     "mmi: no xml": ("mmi", remove(MMI_XML), ("Sessions/101", "0 files such as")),
     "mmi: xml truncated": ("mmi", halve(MMI_XML), (MMI_XML, "is not xml")),
@@ -423,7 +480,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
         ("no labeled images", "extract its frames"),
     ),
     "mmi table: header": ("mmi-table", swap("frames.csv", "subject", "person"), ("frames.csv, line 1", "'subject'")),
-    "mmi table: emotion": ("mmi-table", swap("frames.csv", "disgust", "disgusted"), ("frames.csv, line 5", "'disgusted'")),
+    "mmi table: emotion": ("mmi-table", swap("frames.csv", "disgust", "digust"), ("frames.csv, line 5", "'digust'")),
     "mmi table: frame missing": ("mmi-table", remove("frames/s1/9.png"), ("frames.csv, line 6", "frames/s1/9.png")),
     "mmi table: frame twice": ("mmi-table", swap("frames.csv", "s1/9", "s1/8"), ("frames.csv, line 6", "twice", "line 5")),
     "mmi table: two subjects": ("mmi-table", swap("frames.csv", "s1/9.png,S001", "s1/9.png,S002"), ("line 6", "two subjects")),
@@ -438,12 +495,16 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
         ("frames.csv", "2 frames"),
     ),
     # SFEW
-    "sfew: no Val": ("sfew", remove("Val"), ("Val", "folder not found")),
-    "sfew: emotion gone": ("sfew", remove("Train/Fear"), ("Train/Fear", "not found")),
+    "sfew: no Val": ("sfew", remove("Val"), ("no folder test or val",)),
+    "sfew: emotion gone": ("sfew", remove("Train/Fear"), ("Train/Fear", "class folder not found")),
     "sfew: emotion empty": ("sfew", empty_folder("Val/Fear"), ("Val/Fear", "without images")),
-    "sfew: emotion misnamed": ("sfew", move("Val/Sad", "Val/Sadd"), ("Val/Sad", "emotion folder not found")),
-    "sfew: emotion too many": ("sfew", copy("Train/Sad/Film_000018.png", "Train/Contempt/a.png"), ("Train/Contempt",)),
-    "sfew: one level too high": ("sfew", both(move("Train", "SFEW/Train"), move("Val", "SFEW/Val")), ("/SFEW as its",)),
+    "sfew: emotion misnamed": ("sfew", move("Val/Sad", "Val/Sadd"), ("Val/Sadd", "is no class")),
+    "sfew: emotion too many": ("sfew", copy("Train/Sad/Film_000018.png", "Train/Contempt/a.png"), ("Contempt",)),
+    "sfew: one level too high": (
+        "sfew",
+        both(move("Train", "S/Train"), move("Val", "S/Val"), add("T/readme", "")),
+        ("/S as its",),
+    ),
     "sfew: identity without image": ("sfew-identities", swap("identities.csv", "Film_000000", "Film_9"), ("line 2", "Film_9")),
     "sfew: image without identity": (
         "sfew-identities",

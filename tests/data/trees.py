@@ -6,7 +6,8 @@ Every builder takes the folder to make and `image`, a function from a running nu
 
 import csv
 import json
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -52,18 +53,53 @@ def rafdb_numbered(root: Path, image: ImageMaker = draw) -> None:
         save(image(i), root / stem.split("_")[0] / str(label) / f"{stem}_aligned.jpg")
 
 
-# Classes of the folders 00..06 (the released README names 00, 01, 02 and 06), here with surprise, anger and fear as 04,
-# 03 and 05, and as many images as tell them apart.
-DACL_TRAIN = {"00": (6, 2), "01": (3, 3), "02": (4, 2), "03": (5, 4), "04": (0, 8), "05": (1, 2), "06": (2, 2)}
+# Training images of each class, nearly in the release's shares: they tell what folders 00..06 mean.
+RAF_SHARES = (9, 2, 5, 34, 14, 5, 18)
+DACL_ORDER = (6, 3, 4, 5, 0, 1, 2)  # 00 Neutral, 01 Happiness, 02 Sadness and 06 Disgust, as its README names them
 
 
-def rafdb_dacl(root: Path, image: ImageMaker = draw) -> None:
+def class_folders(
+    root: Path, names: Sequence[str], counts: dict[str, Sequence[int]], image: ImageMaker = draw, file: str = "{i:04d}.jpg"
+) -> None:
+    """root/part/name/file; counts {part: images of each name}, part "" being the root itself."""
     i = 0
-    for folder, (_, count) in DACL_TRAIN.items():
-        for part, images in (("train", count), ("valid", 1)):
-            for _ in range(images):
-                save(image(i), root / part / folder / f"image_{i:03d}.jpg")
+    for part, numbers in counts.items():
+        for name, count in zip(names, numbers, strict=True):
+            for _ in range(count):
+                save(image(i), root / part / name / file.format(i=i, part=part))
                 i += 1
+
+
+def rafdb_from_zero(root: Path, order: Sequence[int], test: str, image: ImageMaker = draw) -> None:
+    counts = {"train": [RAF_SHARES[k] for k in order], test: [1] * 7}
+    class_folders(root, [f"{number:02d}" for number in range(7)], counts, image)
+
+
+rafdb_dacl = partial(rafdb_from_zero, order=DACL_ORDER, test="valid")
+rafdb_zero_based = partial(rafdb_from_zero, order=range(7), test="test")
+
+
+def rafdb_named(root: Path, image: ImageMaker = draw) -> None:
+    """train and val, as a course hands it on."""
+    class_folders(
+        root, ["angry", "Disgust", "fearful", "Happy", "neutral", "SAD", "surprised"], {"Train": TWO, "val": ONE}, image
+    )
+
+
+def rafdb_twice(root: Path, image: ImageMaker = draw) -> None:
+    """A zip unpacked in folders of its name; the list with other names, commas and the other spelling."""
+    inner = root / "RAF-DB" / "basic"
+    rafdb(inner, image)
+    listed = inner / "EmoLabel" / "list_patition_label.txt"
+    rows = [line.replace(".jpg ", "_aligned.jpg,") for line in listed.read_text().splitlines()]
+    write(inner / "EmoLabel" / "list_partition_label.txt", "\n".join(rows))
+    listed.unlink()
+    (inner / "Image" / "aligned").rename(inner / "Image" / "once")
+    (inner / "Image" / "aligned").mkdir()
+    (inner / "Image" / "once").rename(inner / "Image" / "aligned" / "aligned")
+
+
+ONE, TWO = (1,) * 7, (2,) * 7
 
 
 def simfer(root: Path, image: ImageMaker = draw) -> None:
@@ -104,11 +140,100 @@ def affectnet_npy(root: Path, image: ImageMaker = draw) -> None:
                 np.save(root / part / "annotations" / f"{i}_{kind}.npy", value)
 
 
-def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
+def affectnet_zips(root: Path, image: ImageMaker = draw) -> None:
+    affectnet(root, image)
+    (root / "Manually_Annotated").mkdir()
+    (root / "Manually_Annotated_Images").rename(root / "Manually_Annotated" / "Manually_Annotated_Images")
+
+
+def affectnet_folders(root: Path, image: ImageMaker = draw) -> None:
+    names = ["Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
+    class_folders(root, names, {"train": (2,) * 8, "val": (1,) * 8}, image)
+
+
+# Training images of ids 0..7, nearly in the release's shares.
+AFFECTNET_SHARES = (82, 147, 28, 15, 7, 4, 27, 4)
+
+
+def affectnet_numbered(root: Path, image: ImageMaker = draw) -> None:
+    class_folders(root, "01234567", {"train": AFFECTNET_SHARES, "val": (1,) * 8}, image)
+
+
+YOLO_NAMES = ("Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+
+
+def affectnet_yolo(root: Path, image: ImageMaker = draw) -> None:
+    write(root / "data.yaml", f"train: ../train/images\nnc: 8\nnames: {list(YOLO_NAMES)}\nroboflow: none\n")
+    for part, count in (("train", 16), ("valid", 8), ("test", 8)):
+        for i in range(count):
+            save(image(i), root / part / "images" / f"{part}{i}.jpg")
+            write(root / part / "labels" / f"{part}{i}.txt", f"{i % 8} 0.5 0.5 1 1\n")
+    write(root / "train" / "labels" / "train0.txt", "0 0.2 0.2 0.1 0.1\n1 0.7 0.7 0.1 0.1\n")
+
+
+def fer_rows(root: Path, image: ImageMaker) -> list[dict[str, str]]:
+    """The rows of FER2013's table, which is taken away again."""
     fer2013(root, image)
     with open(root / "fer2013.csv") as file:
         rows = list(csv.DictReader(file))
     (root / "fer2013.csv").unlink()
+    return rows
+
+
+def fer2013_icml(root: Path, image: ImageMaker = draw) -> None:
+    """Blanks in the header, and everything else that was seen in copies of the table."""
+    rows = [(f"{row['emotion']}.0", row["Usage"], f" {row['pixels']} ") for row in fer_rows(root, image)]
+    write_table(root / "icml_face_data.csv", "emotion, Usage, pixels", rows)
+
+
+def fer2013_challenge(root: Path, image: ImageMaker = draw) -> None:
+    rows = fer_rows(root, image)
+    for part in ("train", "test"):
+        wanted = [(row["emotion"], row["pixels"]) for row in rows if (row["Usage"] == "Training") == (part == "train")]
+        write_table(root / f"{part}.csv", "emotion,pixels", wanted)
+
+
+def fer2013_tar(root: Path, image: ImageMaker = draw) -> None:
+    fer2013(root, image)
+    write(root / "README", "")
+    with tarfile.open(root / "fer2013.tar.gz", "w:gz") as archive:
+        for name in ("README", "fer2013.csv"):
+            archive.add(root / name, f"fer2013/{name}")
+            (root / name).unlink()
+
+
+def fer2013_folders(root: Path, image: ImageMaker = draw) -> None:
+    class_folders(
+        root, ["angry", "disgusted", "fearful", "Happiness", "neutral", "sad", "surprised"], {"train": TWO, "test": TWO}, image
+    )
+
+
+def fer2013_named(root: Path, image: ImageMaker = draw) -> None:
+    """Whose files are named as the challenge's parts."""
+    names = ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+    class_folders(root, names, {"train": TWO}, image, "Training_{i}.jpg")
+    class_folders(root, names, {"test": ONE}, image, "PublicTest_{i}.jpg")
+    class_folders(root, names, {"test": ONE}, image, "PrivateTest_{i}.jpg")
+
+
+VOTED = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+def ferplus(root: Path, image: ImageMaker = draw) -> None:
+    """Eight of ten vote for the class after FER2013's own in the order of VOTED, but for three training images."""
+    fer2013(root, image)
+    with open(root / "fer2013.csv") as file:
+        usages = [row["Usage"] for row in csv.DictReader(file)]
+    votes = np.zeros((len(usages), 10), dtype=int)
+    votes[np.arange(len(usages)), np.arange(len(usages)) % 8] = 8
+    votes[:, 8] = 1
+    votes[0], votes[1], votes[2] = (5, 5, *(0,) * 8), (0,) * 9 + (10,), (0,) * 8 + (9, 1)
+    rows = [(usage, f"fer{i:07d}.png", *row) for i, (usage, row) in enumerate(zip(usages, votes.tolist(), strict=True))]
+    write_table(root / "fer2013new.csv", f"Usage,Image name,{VOTED}", rows)
+
+
+def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
+    rows = fer_rows(root, image)
     usages = ("Training", "PublicTest", "PrivateTest")
     arrays = {
         "pixels": [np.array(row["pixels"].split(), dtype=np.uint8).reshape(48, 48) for row in rows],
@@ -116,6 +241,30 @@ def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
         "usage": [usages.index(row["Usage"]) for row in rows],
     }
     np.savez_compressed(root / "fer2013.npz", **{name: np.array(values, dtype=np.uint8) for name, values in arrays.items()})
+
+
+def ckplus_zips(root: Path, image: ImageMaker = draw) -> None:
+    ckplus(root, image)
+    for name, outer in (("cohn-kanade-images", "extended-cohn-kanade-images"), ("Emotion", "Emotion_labels")):
+        (root / outer).mkdir()
+        (root / name).rename(root / outer / name)
+
+
+CK_48 = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+
+
+def ckplus_48(root: Path, image: ImageMaker = draw) -> None:
+    """Three frames of each of nine sequences of eight people."""
+    for number in range(9):
+        for frame in (12, 13, 14):
+            name = f"S{10 + 5 * (number % 8):03d}_{1 + number // 8:03d}_{frame:08d}.png"
+            save(image(20 * number + frame), root / CK_48[number % 7] / name)
+
+
+def ckplus_table(root: Path, image: ImageMaker = draw) -> None:
+    usages = ["Training"] * 8 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
+    pixels = [" ".join(map(str, np.asarray(image(i).convert("L").resize((48, 48))).flatten())) for i in range(24)]
+    write_table(root / "ckextended.csv", "emotion,pixels,Usage", [(i % 8, pixels[i], usages[i]) for i in range(24)])
 
 
 def mmi_table(root: Path, image: ImageMaker = draw) -> None:
@@ -134,19 +283,73 @@ def sfew_identities(root: Path, image: ImageMaker = draw) -> None:
     write_table(root / "identities.csv", "file,identity", [(file, f"actor {i % 4}") for i, file in enumerate(files)])
 
 
+def sfew_zips(root: Path, image: ImageMaker = draw) -> None:
+    sfew(root, image)
+    for part, name in (("Train", "Train_Aligned_Faces"), ("Val", "Val_Aligned_Faces_new")):
+        (root / name).mkdir()
+        (root / part).rename(root / name / name)
+    save(image(0), root / "Test_Aligned_Faces" / "1.png")
+
+
+JAFFE_EMOTIONS = ("AN", "DI", "FE", "HA", "NE", "SA", "SU")
+
+
+def jaffe(root: Path, image: ImageMaker = draw) -> None:
+    for k, person in enumerate(("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")):
+        for i, emotion in enumerate(JAFFE_EMOTIONS):
+            save(image(10 * k + i), root / f"{person}.{emotion}{1 + i % 3}.{10 * k + i}.tiff")
+    write(root / "README_FIRST.txt", "")
+
+
+# --- one's own --------------------------------------------------------------------------------------------------------
+
+
+def own(root: Path, image: ImageMaker = draw) -> None:
+    """Three classes of any name, one of them rare, in train and test."""
+    class_folders(root, ["bored", "curious", "Zen"], {"train": (12, 10, 2), "test": (4, 4, 2)}, image)
+
+
+def own_heap(root: Path, image: ImageMaker = draw) -> None:
+    """One folder of expressions, as people call them, with what systems leave in it."""
+    class_folders(root, ["happy", "Sad", "surprised"], {"": (10, 10, 10)}, image)
+    write(root / ".DS_Store", "")
+    write(root / "__MACOSX" / "._happy", "")
+    write(root / "happy" / "Thumbs.db", "")
+
+
 TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, builder
     "rafdb": ("rafdb", rafdb),
     "rafdb-numbered": ("rafdb", rafdb_numbered),
     "rafdb-dacl": ("rafdb", rafdb_dacl),
+    "rafdb-zero-based": ("rafdb", rafdb_zero_based),
+    "rafdb-named": ("rafdb", rafdb_named),
+    "rafdb-twice": ("rafdb", rafdb_twice),
     "simfer": ("simfer", simfer),
     "simfer-sequences": ("simfer", simfer_sequences),
     "affectnet": ("affectnet", affectnet),
+    "affectnet-zips": ("affectnet", affectnet_zips),
     "affectnet-npy": ("affectnet", affectnet_npy),
+    "affectnet-folders": ("affectnet", affectnet_folders),
+    "affectnet-numbered": ("affectnet", affectnet_numbered),
+    "affectnet-yolo": ("affectnet", affectnet_yolo),
     "fer2013": ("fer2013", fer2013),
+    "fer2013-icml": ("fer2013", fer2013_icml),
+    "fer2013-tar": ("fer2013", fer2013_tar),
     "fer2013-npz": ("fer2013", fer2013_npz),
+    "fer2013-challenge": ("fer2013", fer2013_challenge),
+    "fer2013-folders": ("fer2013", fer2013_folders),
+    "fer2013-named": ("fer2013", fer2013_named),
+    "ferplus": ("ferplus", ferplus),
     "ckplus": ("ckplus", ckplus),
+    "ckplus-zips": ("ckplus", ckplus_zips),
+    "ckplus-48": ("ckplus", ckplus_48),
+    "ckplus-table": ("ckplus", ckplus_table),
     "mmi": ("mmi", mmi),
     "mmi-table": ("mmi", mmi_table),
     "sfew": ("sfew", sfew),
+    "sfew-zips": ("sfew", sfew_zips),
     "sfew-identities": ("sfew", sfew_identities),
+    "jaffe": ("jaffe", jaffe),
+    "own": ("folder", own),
+    "own-heap": ("folder", own_heap),
 }

@@ -1,5 +1,6 @@
-"""AffectNet (Mollahosseini, Hasani and Mahoor, 2017) in its two releases: csv lists, or one npy file a label."""
+"""AffectNet (Mollahosseini, Hasani and Mahoor, 2017): csv lists, one npy file a label, or the labels that YOLO reads."""
 
+import re
 from collections import Counter
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from fercore.data.readers.files import (
     UNLABELED,
     bad,
     class_of,
+    either,
     find_images,
     index_images,
     list_folder,
@@ -22,9 +24,10 @@ from fercore.data.readers.files import (
     require_file,
     require_folder,
     require_found,
-    suggest,
+    text_lines,
     whole_number,
 )
+from fercore.data.readers.folders import find_parts
 
 EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")  # ids 0..7
 NO_EXPRESSION = {8: "None", 9: "Uncertain", 10: "No-Face"}
@@ -35,68 +38,53 @@ HEADER = (  # of the release
 LISTS = {"train": "training.csv", "test": "validation.csv"}  # the test set was never released: validation stands in
 LIST_FOLDER, IMAGES = "Manually_Annotated_file_lists", "Manually_Annotated_Images"
 NPY_SETS = {"train": "train_set", "test": "val_set"}
-LAYOUTS = f"training.csv and validation.csv with {IMAGES}/, or train_set/ and val_set/"
 
 
-def read_affectnet(root: Path, *, contempt: bool = False) -> Catalog:
-    """AffectNet's manually annotated images. Rows without an expression (ids 8 to 10) are skipped and counted.
-
-    Args:
-        contempt: keep contempt as class 7; else its images are skipped and counted (283,901 training images).
+def read_lists(root: Path) -> Catalog:
+    """The lists training.csv and validation.csv, whose columns are found by name, and the images, once or twice in a folder.
 
     Raises:
-        DataError: no such layout, a damaged list or npy file, an expression out of 0..10, a duplicate, a label without
-            its image, or an empty split.
+        DataError: a damaged list, an expression out of 0..10, a duplicate, a label without its image, or an empty split.
     """
-    root = Path(root)
-    require_folder(root, LAYOUTS)
-    if (root / NPY_SETS["train"]).is_dir():
-        return read_npy(root, contempt)
     lists = root / LIST_FOLDER if (root / LIST_FOLDER).is_dir() else root
-    if (lists / LISTS["train"]).exists():
-        return read_csv(root, lists, contempt)
-    raise bad(root, "is not AffectNet's folder", suggest(root, holds_affectnet, LAYOUTS))
-
-
-def holds_affectnet(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (NPY_SETS["train"], LISTS["train"], LIST_FOLDER))
-
-
-def read_csv(root: Path, lists: Path, contempt: bool) -> Catalog:
-    """The lists training.csv and validation.csv; columns are found by name."""
-    require_folder(root / IMAGES, "the images that the lists name")
+    place = either(root, IMAGES, f"Manually_Annotated/{IMAGES}", f"{IMAGES}/{IMAGES}")
+    require_folder(place, "the images that the lists name")
     skipped: Counter[str] = Counter()
-    rows = {split: read_list(lists / name, contempt, skipped) for split, name in LISTS.items()}
+    rows = {split: read_list(lists / name, skipped) for split, name in LISTS.items()}
     known = {str(name).lower() for _, name, _ in rows["train"]}
     for line, name, _ in rows["test"]:
         if str(name).lower() in known:
             raise bad(lists / LISTS["test"], f"{name} is in {LISTS['train']} too", "delete one of the two", line)
     names = {split: [name for _, name, _ in rows[split]] for split in rows}
-    images = index_images(root / IMAGES, chain(*names.values()), skipped)
+    images = index_images(place, chain(*names.values()), skipped)
     files, labels, splits = [], [], []
     for split, listed in LISTS.items():
         kept = [(line, name, k) for line, name, k in rows[split] if k is not None]
         found = (images.get(str(name).lower()) for _, name, _ in kept)
-        wanted = [root / IMAGES / name for _, name, _ in kept]
+        wanted = [place / name for _, name, _ in kept]
         files += require_found(found, wanted, lists / listed, [line for line, _, _ in kept])
         labels += [k for _, _, k in kept]
         splits += [split] * len(kept)
     skipped[UNLABELED] += len(images.keys() - {str(name).lower() for name in chain(*names.values())})
-    return finish(root, files, labels, splits, skipped, contempt)
+    return finish(root, files, labels, splits, skipped)
 
 
-def read_list(listed: Path, contempt: bool, skipped: Counter[str]) -> list[tuple[int, PurePosixPath, int | None]]:
+def read_list(listed: Path, skipped: Counter[str]) -> list[tuple[int, PurePosixPath, int | None]]:
     """(line, image, class) of every row; class None, counted, for what is left out."""
     found = []
     for line, row in read_table(listed, ("subDirectory_filePath", "expression"), release_header=HEADER):
         name = relative_path(row["subDirectory_filePath"], listed, line)
-        found.append((line, name, class_of_id(row["expression"], contempt, skipped, listed, line)))
+        found.append((line, name, class_of_id(row["expression"], skipped, listed, line)))
     refuse_duplicates((str(name).lower() for _, name, _ in found), listed, [line for line, _, _ in found])
     return found
 
 
-def read_npy(root: Path, contempt: bool) -> Catalog:
-    """train_set/ and val_set/, each with images/ID.jpg and annotations/ID_exp.npy."""
+def read_npy(root: Path) -> Catalog:
+    """train_set/ and val_set/, each with images/ID.jpg and annotations/ID_exp.npy.
+
+    Raises:
+        DataError: a damaged npy file, an expression out of 0..10, a label without its image, or an empty split.
+    """
     skipped: Counter[str] = Counter()
     files, labels, splits = [], [], []
     for split, name in NPY_SETS.items():
@@ -110,7 +98,7 @@ def read_npy(root: Path, contempt: bool) -> Catalog:
                 continue  # valence, arousal and landmarks
             annotation = root / name / "annotations" / entry.name
             stem = entry.name.removesuffix("_exp.npy")
-            k = class_of_id(read_npy_text(annotation), contempt, skipped, annotation)
+            k = class_of_id(read_npy_text(annotation), skipped, annotation)
             if stem.lower() not in images:
                 raise bad(annotation, f"has no image {stem}.jpg in {name}/images", "restore the image")
             stems.append(stem.lower())
@@ -119,7 +107,7 @@ def read_npy(root: Path, contempt: bool) -> Catalog:
                 labels.append(k)
                 splits.append(split)
         skipped[UNLABELED] += len(found) - len(stems)
-    return finish(root, files, labels, splits, skipped, contempt)
+    return finish(root, files, labels, splits, skipped)
 
 
 def read_npy_text(path: Path) -> str:
@@ -134,21 +122,47 @@ def read_npy_text(path: Path) -> str:
     return str(value.item())
 
 
-def class_of_id(text: str, contempt: bool, skipped: Counter[str], path: Path, line: int | None = None) -> int | None:
-    """The canonical class of an AffectNet expression id; None, having counted it, for what is left out."""
+def class_of_id(text: str, skipped: Counter[str], path: Path, line: int | None = None) -> int | None:
+    """The canonical class of an AffectNet expression id; None, having counted it, for what shows no expression."""
     number = whole_number(text, range(11), "expression", path, line)
     if number in NO_EXPRESSION:
         skipped[f"{NO_EXPRESSION[number]} (expression {number}: no expression)"] += 1
         return None
-    name = EXPRESSIONS[number]
-    if name == CONTEMPT and not contempt:
-        skipped["Contempt (expression 7: not asked for)"] += 1
-        return None
-    return class_of(name, path)
+    return class_of(EXPRESSIONS[number], path)
 
 
-def finish(
-    root: Path, files: list[Path], labels: list[int], splits: list[str], skipped: Counter[str], contempt: bool
-) -> Catalog:
-    names = (*CLASS_NAMES, CONTEMPT) if contempt else CLASS_NAMES
+def finish(root: Path, files: list[Path], labels: list[int], splits: list[str], skipped: Counter[str]) -> Catalog:
+    names = (*CLASS_NAMES, CONTEMPT)
     return make_catalog("affectnet", root, labels, splits, skipped, files=tuple(files), class_names=names)
+
+
+# --- YOLO's labels ----------------------------------------------------------------------------------------------------
+
+
+def read_yolo(root: Path) -> Catalog:
+    """train/images/x.jpg with train/labels/x.txt, whose lines begin with a number; data.yaml names the numbers.
+
+    An image of several boxes is left out, and counted: it is not said whose face a network would see.
+
+    Raises:
+        DataError: no names in data.yaml, a label that is none of their numbers, or an empty split.
+    """
+    listed = root / "data.yaml"
+    block = re.search(r"^names:(.*?)(?=^\w|\Z)", "".join(text_lines(listed)), flags=re.MULTILINE | re.DOTALL)
+    names = re.findall(r"[A-Za-z]+", block[1]) if block else []
+    if not names:
+        raise bad(listed, "has no names of classes", "restore it")
+    skipped: Counter[str] = Counter()
+    files, labels, splits = [], [], []
+    for split, part in find_parts(root, skipped, []).items():
+        for image in find_images(part / "images", skipped).values():
+            label = part / "labels" / f"{image.stem}.txt"
+            boxes = [line for line in text_lines(label) if line.strip()] if label.exists() else []
+            if len(boxes) != 1:
+                skipped[f"images of {len(boxes)} boxes" if boxes else UNLABELED] += 1
+                continue
+            number = whole_number(boxes[0].split()[0], range(len(names)), "class", label, 1)
+            files.append(image)
+            labels.append(class_of(names[number], listed))
+            splits.append(split)
+    return finish(root, files, labels, splits, skipped)

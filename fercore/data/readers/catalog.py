@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-CLASS_NAMES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")  # RAF-DB's order, for every set
+from fercore.data.names import CLASS_NAMES
+
 CONTEMPT = "Contempt"  # class 7, where a set has it
 
 
@@ -18,13 +19,15 @@ class Catalog:
         root: the folder that was read.
         files: N image files; empty where the images lie in `pixels`.
         labels: [N] int64 in the order of `class_names`.
-        splits: [N] "train", "val" (only where the set brings one) or "test"; "all" where the protocol is folds.
-        class_names: CLASS_NAMES, and CONTEMPT after them where the set has it.
+        splits: [N] "train", "val" (only where the set brings one) or "test"; "all" where it is one heap: for folds, or to be
+            divided.
+        class_names: CLASS_NAMES, and CONTEMPT after them where the set has it; of one's own set its own.
         identities: [N] int64, who is seen; None where the set does not say.
         sequences: [N] int64, which video a frame comes from; None for single images.
         pixels: [N, H, W] uint8, for a set whose images lie in a table (FER2013).
         folds: the number of subject-independent folds of the set's protocol; 0 where it has train and test.
         skipped: what was left out, and how often: reason -> count.
+        notes: what else is to be known of this form of the set, a line each.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Catalog:
     pixels: np.ndarray | None = None
     folds: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,49 +1,82 @@
-"""FER2013 (Goodfellow et al., 2013): one table that holds the pixels; the (N+M) paper pre-trains on it."""
+"""FER2013 (Goodfellow et al., 2013), whose tables hold the pixels, as CK+'s csv does; and FER+ (Barsoum et al., 2016)."""
 
 import zipfile
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from fercore.data.readers.catalog import Catalog
-from fercore.data.readers.files import bad, class_of, make_catalog, read_table, require_file, require_folder, whole_number
+from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.files import (
+    MOST_BYTES,
+    bad,
+    class_of,
+    make_catalog,
+    read_table,
+    require_file,
+    text_lines,
+    whole_number,
+)
+from fercore.data.readers.folders import read_folders
 
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")  # ids 0..6
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # as in the challenge: scores are on PrivateTest
 SIZE = 48
-MOST_BYTES = 2**30  # of an array of fer2013.npz; the release has 83 MB of pixels
 
 
-def read_fer2013(root: Path) -> Catalog:
-    """fer2013.csv with the columns emotion, pixels (48 x 48 numbers, row by row) and Usage; or fer2013.npz.
+def read_pixels_of(
+    root: Path, name: str, tables: dict[str, str | None], emotions: Sequence[str] = EMOTIONS, notes: Sequence[str] = ()
+) -> Catalog:
+    """Tables with the columns emotion, pixels (48 x 48 numbers, row by row) and, where it is to tell the split, Usage.
+
+    Args:
+        tables: {file: split of all its images; None where Usage tells}.
+        emotions: what the ids mean.
 
     Raises:
-        DataError: no such table, an emotion out of 0..6, an unknown Usage, a row without 2,304 pixels of 0..255, an empty
-            split, or a damaged npz.
+        DataError: an emotion that is no id, an unknown Usage, a row without 2,304 pixels of 0..255, or an empty split.
     """
-    root = Path(root)
-    require_folder(root, "fer2013.csv or fer2013.npz")
-    if (root / "fer2013.npz").exists():
-        return read_npz(root, root / "fer2013.npz")
-    listed = root / "fer2013.csv"
-    pixels, labels, splits = [], [], []
-    for line, row in read_table(listed, ("emotion", "pixels", "Usage")):
-        number = whole_number(row["emotion"], range(len(EMOTIONS)), "emotion", listed, line)
-        if row["Usage"].strip() not in SPLITS:
-            raise bad(listed, f"unknown Usage {row['Usage'][:40]!r}", f"expected {', '.join(SPLITS)}", line)
-        labels.append(class_of(EMOTIONS[number], listed, line))
-        splits.append(SPLITS[row["Usage"].strip()])
-        pixels.append(read_pixels(row["pixels"], listed, line))
-    if "val" not in splits:
-        raise bad(listed, "has no PublicTest images", "restore the release")
-    images = np.stack(pixels)
-    return make_catalog("fer2013", root, labels, splits, Counter(), pixels=images)
+    pixels, labels, splits = bytearray(), [], []
+    for file, split in tables.items():
+        listed = root / file
+        for line, row in read_table(listed, ("emotion", "pixels", *(() if split else ("Usage",)))):
+            number = whole_number(row["emotion"], range(len(emotions)), "emotion", listed, line)
+            if not split and row["Usage"].strip() not in SPLITS:
+                raise bad(listed, f"unknown Usage {row['Usage'][:40]!r}", f"expected {', '.join(SPLITS)}", line)
+            labels.append(class_of(emotions[number], listed, line))
+            splits.append(split or SPLITS[row["Usage"].strip()])
+            pixels += read_pixels(row["pixels"], listed, line)
+    if None in tables.values() and "val" not in splits:
+        raise bad(root / next(iter(tables)), "has no PublicTest images", "restore the release")
+    images = np.frombuffer(pixels, dtype=np.uint8).reshape(-1, SIZE, SIZE)
+    names = (*CLASS_NAMES, CONTEMPT) if len(emotions) > len(CLASS_NAMES) else CLASS_NAMES
+    return make_catalog(name, root, labels, splits, Counter(), pixels=images, class_names=names, notes=notes)
 
 
-def read_npz(root: Path, file: Path) -> Catalog:
+def read_pixels(text: str, path: Path, line: int) -> bytes:
+    """48 x 48 bytes from 2,304 numbers separated by blanks."""
+    try:
+        values = bytes(map(int, text.split()))
+    except (ValueError, OverflowError):
+        raise bad(path, "pixels are not whole numbers of 0..255", "restore the file", line) from None
+    if len(values) != SIZE**2:
+        raise bad(path, f"{len(values):,} pixels, expected {SIZE**2:,}", "restore the file (it may be truncated)", line)
+    return values
+
+
+def read_challenge(root: Path) -> Catalog:
+    """train.csv and test.csv of the challenge; the latter as it was handed out has pixels alone."""
+    if "emotion" not in next(text_lines(root / "test.csv"), "").lower():
+        mend = "read icml_face_data.csv, or the csv in fer2013.tar.gz, of the same download"
+        raise bad(root / "test.csv", "has no labels, which the challenge kept to itself", mend)
+    return read_pixels_of(root, "fer2013", {"train.csv": "train", "test.csv": "test"}, notes=[UNDIVIDED])
+
+
+def read_npz(root: Path) -> Catalog:
     """The csv's columns as arrays of uint8: pixels [N, 48, 48], emotion [N] and usage [N], 0..2 in the order of SPLITS."""
-    mend = "write it again from fer2013.csv"
+    file, mend = root / "fer2013.npz", "write it again from fer2013.csv"
     require_file(file)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -63,14 +96,55 @@ def read_npz(root: Path, file: Path) -> Catalog:
     return make_catalog("fer2013", root, classes[emotions], splits[usages], Counter(), pixels=pixels)
 
 
-def read_pixels(text: str, path: Path, line: int) -> np.ndarray:
-    """[48, 48] uint8 from 2,304 numbers separated by blanks."""
-    try:
-        values = np.fromiter(map(int, text.split()), dtype=np.int64)
-    except (ValueError, OverflowError):
-        raise bad(path, "pixels are not whole numbers", "restore the file", line) from None
-    if len(values) != SIZE**2:
-        raise bad(path, f"{len(values):,} pixels, expected {SIZE**2:,}", "restore the file (it may be truncated)", line)
-    if values.min() < 0 or values.max() > 255:
-        raise bad(path, f"pixels of {values.min()}..{values.max()}, expected 0..255", "restore the file", line)
-    return values.astype(np.uint8).reshape(SIZE, SIZE)
+CK_MIXED = "ckextended.csv does not tell who is seen: the same people are in training and test, and its own splits take no fold"
+UNDIVIDED = "PublicTest and PrivateTest are one test split in this form; validation images are cut from training"
+
+
+def read_fer_folders(root: Path, **how: object) -> Catalog:
+    """train/angry/*.png and test/angry/*.png; where all files are named as the challenge's parts, these are the splits."""
+    catalog = read_folders(root, "fer2013", **how)
+    if "val" in catalog.splits:
+        return catalog
+    parts = np.array([SPLITS.get(file.name.partition("_")[0], "") for file in catalog.files])
+    if set(parts[catalog.splits == "test"]) == {"val", "test"}:
+        return replace(catalog, splits=np.where(catalog.splits == "test", parts, catalog.splits))
+    return replace(catalog, notes=(*catalog.notes, UNDIVIDED))
+
+
+# --- FER+ -------------------------------------------------------------------------------------------------------------
+
+VOTES = "fer2013new.csv"
+VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+
+
+def with_votes(read: Callable[[Path], Catalog], root: Path) -> Catalog:
+    """FER+: FER2013's images, row by row, with the class that more than half of the ten who voted chose.
+
+    As the paper and its code have it (Barsoum et al., 2016, section 3): a single vote for a class is not counted, and images
+    without a majority, of no face (NF) or of an unknown expression are left out, and counted.
+
+    Raises:
+        DataError: no such table, another number of rows, another Usage than the images', or votes that are no numbers.
+    """
+    catalog, listed = read(root), root / VOTES
+    rows = list(read_table(listed, ("Usage", *VOTED)))
+    if len(rows) != len(catalog):
+        raise bad(listed, f"{len(rows):,} rows for {len(catalog):,} images", "use it with the whole FER2013, in its own order")
+    skipped: Counter[str] = Counter()
+    labels = np.full(len(rows), -1)
+    for k, (line, row) in enumerate(rows):
+        if SPLITS.get(row["Usage"].strip()) != catalog.splits[k]:
+            raise bad(listed, f"Usage {row['Usage'][:40]!r} of an image of {catalog.splits[k]}", "restore both files", line)
+        votes = np.array([whole_number(row[name], range(1000), "votes", listed, line) for name in VOTED])
+        votes[votes == 1] = 0
+        winner = VOTED[votes.argmax()]
+        if 2 * votes.max() <= votes.sum():
+            skipped["images without a majority of votes"] += 1
+        elif winner in ("unknown", "NF"):
+            skipped[f"images whose majority is {winner}"] += 1
+        else:
+            labels[k] = class_of(winner, listed, line)
+    kept = labels >= 0
+    names = (*CLASS_NAMES, CONTEMPT)
+    pixels = catalog.pixels[kept]
+    return make_catalog("ferplus", catalog.root, labels[kept], catalog.splits[kept], skipped, pixels=pixels, class_names=names)

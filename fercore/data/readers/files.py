@@ -5,14 +5,20 @@ label is skipped and counted: the releases themselves carry such files.
 """
 
 import csv
+import lzma
 import math
 import os
+import re
 import stat
+import tarfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 
@@ -20,18 +26,33 @@ from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.errors import DataError
 from fercore.paths import shown
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 UNLABELED = "images without a label"
+MOST_BYTES = 2**30  # of what is unpacked; the largest, FER2013, has 300 MB
 LONGEST_LINE = SMALL_FILE = 2**20  # bytes; FER2013's lines have 10,000, a session's xml 3,000
 NO_IMAGE = "files and folders among the images that are no images"
 CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
-CLASS_BY_NAME |= {"surprised": 0, "happy": 3, "sad": 4, "angry": 5}  # what other releases call them
+CLASS_BY_NAME |= {  # what other releases, and people, call them
+    **dict.fromkeys(("surprised", "suprise"), 0),
+    **dict.fromkeys(("fearful", "afraid", "scared"), 1),
+    "disgusted": 2,
+    **dict.fromkeys(("happy", "joy"), 3),
+    "sad": 4,
+    "angry": 5,
+    "contemptuous": 7,
+}
+JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # beside what begins with a dot, such as .DS_Store and "._x.jpg"
 
 
 def bad(path: Path, problem: str, mend: str, line: int | None = None) -> DataError:
     """The error to raise: what is wrong in `path` (and line), and how to mend it."""
     where = f"{shown(path)}, line {line}" if line else shown(path)
     return DataError(f"{where}: {problem}; {mend}")
+
+
+def plain(name: str) -> str:
+    """A class folder's name without numbers and signs around it: "0_Happy" -> "happy"."""
+    return re.sub(r"^[\W\d_]+|[\W\d_]+$", "", name.lower())
 
 
 def class_of(name: str, path: Path, line: int | None = None) -> int:
@@ -51,13 +72,6 @@ def whole_number(text: str, allowed: range, what: str, path: Path, line: int | N
     if not number.is_integer() or int(number) not in allowed:
         raise bad(path, f"{what} {text.strip()[:40]!r} is not one of {allowed[0]}..{allowed[-1]}", "restore the file", line)
     return int(number)
-
-
-def suggest(root: Path, holds_set: Callable[[Path], bool], layout: str) -> str:
-    """How to mend a wrong root: the folder a level below or above that holds the set, else its layout."""
-    below = [root / entry.name for entry in list_folder(root) if is_folder(entry)]
-    near = next((folder for folder in (*below, *root.parents) if holds_set(folder)), None)
-    return f"give {shown(near)} as its folder" if near else f"expected {layout} (data/README.md shows the layout)"
 
 
 # --- files and folders ------------------------------------------------------------------------------------------------
@@ -80,10 +94,15 @@ def list_folder(folder: Path) -> list[os.DirEntry]:
 
 
 def subfolders(folder: Path, skipped: Counter[str]) -> list[Path]:
-    """The folders in `folder`; whatever else lies there is counted."""
+    """The folders in `folder`; whatever else lies there, and what systems and programs leave, is counted."""
     entries = list_folder(folder)
-    skipped[NO_IMAGE] += sum(not is_folder(entry) for entry in entries)
-    return [folder / entry.name for entry in entries if is_folder(entry)]
+    wanted = [folder / entry.name for entry in entries if is_folder(entry) and not is_junk(entry.name)]
+    skipped[NO_IMAGE] += len(entries) - len(wanted)
+    return wanted
+
+
+def is_junk(name: str) -> bool:
+    return name.startswith(".") or name.lower() in JUNK
 
 
 def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
@@ -101,8 +120,12 @@ def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether `name` ends as an image's does; macOS's "._x.jpg" hold no image."""
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("._")
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name)
+
+
+def either(root: Path, *places: str) -> Path:
+    """The first of these places below `root` that is there, else the first."""
+    return next((root / place for place in places if (root / place).exists()), root / places[0])
 
 
 def is_file(entry: os.DirEntry) -> bool:
@@ -180,10 +203,10 @@ def require_file(path: Path, most: int | None = None) -> None:
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one."""
+    """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one; of a tar archive, its csv file's."""
     require_file(path)
     try:
-        with open(path, "rb") as file:
+        with open_csv_of(path) if ".tar" in path.suffixes else open(path, "rb") as file:
             for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
                 if len(line) == LONGEST_LINE:
                     raise bad(path, f"a line of {LONGEST_LINE:,} bytes or more", "restore the file", number)
@@ -195,10 +218,26 @@ def text_lines(path: Path) -> Iterator[str]:
         raise bad(path, f"cannot be read ({error.strerror or error})", "check that it is a file you may read") from None
 
 
+@contextmanager
+def open_csv_of(path: Path) -> Iterator[IO[bytes]]:
+    """The csv file of a tar archive, read where it lies: nothing is unpacked."""
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                if max(member.size, member.offset) > MOST_BYTES:
+                    raise bad(path, f"is longer than {MOST_BYTES:,} bytes when it is unpacked", "restore it from the release")
+                if member.isfile() and PurePosixPath(member.name).suffix == ".csv":
+                    yield archive.extractfile(member)
+                    return
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise bad(path, f"is a damaged archive ({error})", "restore it from the release") from None
+    raise bad(path, "holds no csv file", "restore it from the release")
+
+
 def read_table(
     path: Path, columns: Sequence[str], *, release_header: Sequence[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a csv file as (line number, {column: text}), columns found by name.
+    """The rows of a csv file as (line number, {column: text}), columns found by name in any case and with blanks around it.
 
     Args:
         columns: those that must be there; others may be.
@@ -210,7 +249,8 @@ def read_table(
     """
     rows = csv.reader(text_lines(path), strict=True)
     try:
-        header = [name.strip() for name in next(rows, [])]
+        spelled = {name.lower(): name for name in columns}
+        header = [spelled.get(name.strip().lower(), name.strip()) for name in next(rows, [])]
         body: Iterable[list[str]] = rows
         if len(header) == len(release_header) and not set(header) & set(release_header):
             header, body = list(release_header), chain([header], rows)
@@ -234,7 +274,7 @@ def make_catalog(
     name: str, root: Path, labels: Sequence[int], splits: Sequence[str], skipped: Counter[str], **fields
 ) -> Catalog:
     """A Catalog of numpy arrays, having checked that every split of its protocol has images."""
-    for split in ("all",) if fields.get("folds") else ("train", "test"):
+    for split in ("all",) if fields.get("folds") or "all" in splits else ("train", "test"):
         if split not in splits:
             what = "labeled images" if split == "all" else f"{split} images"
             counted = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
@@ -242,6 +282,7 @@ def make_catalog(
     for key in ("identities", "sequences"):
         if fields.get(key) is not None:
             fields[key] = np.asarray(fields[key], dtype=np.int64)
+    fields["notes"] = tuple(fields.get("notes", ()))
     counted = {reason: count for reason, count in skipped.items() if count}
     return Catalog(
         name=name,
@@ -251,3 +292,9 @@ def make_catalog(
         skipped=counted,
         **fields,
     )
+
+
+def coded(names: Sequence[Hashable]) -> list[int]:
+    """[N] a number for each name, equal for equal ones, in the order of the names."""
+    codes = {name: number for number, name in enumerate(sorted(set(names)))}
+    return [codes[name] for name in names]

@@ -1,16 +1,18 @@
-"""The sets of the (N+M) paper: CK+ and MMI, short videos of known subjects, and SFEW, film stills."""
+"""CK+ and MMI: short videos of known subjects."""
 
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
     SMALL_FILE,
     bad,
     class_of,
+    coded,
+    either,
     find_images,
     index_images,
     list_folder,
@@ -22,7 +24,6 @@ from fercore.data.readers.files import (
     require_folder,
     require_found,
     subfolders,
-    suggest,
     text_lines,
     whole_number,
 )
@@ -43,16 +44,17 @@ def read_ckplus(root: Path) -> Catalog:
     The class order is the canonical one with contempt; no image is neutral. Sequences without an emotion are counted.
 
     Raises:
-        DataError: no such layout, a misplaced or damaged label, an emotion out of 1..7, a label without its sequence,
+        DataError: a misplaced or damaged label, an emotion out of 1..7, a label without its sequence,
             a frame in another sequence's folder, or fewer than three frames.
     """
-    root = Path(root)
-    require_folder(root, f"{CK_IMAGES}/ and {CK_LABELS}/")
-    require_parts(root, (CK_IMAGES, CK_LABELS))
+    images = either(root, CK_IMAGES, f"extended-{CK_IMAGES}/{CK_IMAGES}", f"extended-{CK_IMAGES}")  # as the zips are called
+    emotions_of = either(root, CK_LABELS, f"Emotion_labels/{CK_LABELS}", "Emotion_labels")
+    require_folder(images, "the sequences S005/001/*.png")
+    require_folder(emotions_of, "the labels S005/001/*_emotion.txt")
     skipped: Counter[str] = Counter()
-    emotions = ck_labels(root / CK_LABELS, skipped)
+    emotions = ck_labels(emotions_of, skipped)
     files, labels, identities, sequences = [], [], [], []
-    for subject in subfolders(root / CK_IMAGES, skipped):
+    for subject in subfolders(images, skipped):
         for sequence in subfolders(subject, skipped):
             frames = ck_frames(sequence, skipped)
             if (subject.name, sequence.name) not in emotions:
@@ -63,7 +65,7 @@ def read_ckplus(root: Path) -> Catalog:
             identities += [numbered(subject, r"S(\d{1,9})", "S005")] * FRAMES
             sequences += [len(files) // FRAMES - 1] * FRAMES
     for subject_name, sequence_name in emotions:
-        missing = root / CK_IMAGES / subject_name / sequence_name
+        missing = images / subject_name / sequence_name
         raise bad(missing, f"sequence not found, but {CK_LABELS} has a label for it", "restore the images")
     return make_catalog(
         "ckplus",
@@ -138,19 +140,12 @@ SIDE_VIEW = "1"
 def read_mmi(root: Path) -> Catalog:
     """MMI (Pantic et al., 2005): of each session of one of six emotions the three middle frames.
 
-    Either session folders (Sessions/1767/ with session.xml, S002-106.xml and the frames, beside them or in a folder
-    S002-106/), or frames.csv with the columns file, subject, session and emotion. A session seen from the side, of
-    another display, or with its video alone is skipped and counted: extract the frames of the last first.
+    Sessions/1767/ holds session.xml, S002-106.xml and the frames, beside them or in a folder S002-106/. A session seen from
+    the side, of another display, or with its video alone is skipped and counted: extract the frames of the last first.
 
     Raises:
-        DataError: no such layout, xml or csv that cannot be read, an emotion that is none, a session of two subjects or
-            emotions, a missing frame, fewer than three frames, or nothing left.
+        DataError: xml that cannot be read, an emotion that is none, fewer than three frames, or nothing left.
     """
-    root = Path(root)
-    require_folder(root, f"Sessions/ or {MMI_TABLE}")
-    if (root / MMI_TABLE).exists():
-        return read_mmi_table(root)
-    require_parts(root, ("Sessions",))
     skipped: Counter[str] = Counter()
     files, labels, identities, sequences = [], [], [], []
     for session in subfolders(root / "Sessions", skipped):
@@ -207,7 +202,11 @@ def read_xml(path: Path) -> ET.Element:
 
 
 def read_mmi_table(root: Path) -> Catalog:
-    """frames.csv: file (below the root), subject, session, emotion; three rows or more a session."""
+    """MMI as frames.csv: file (below the root), subject, session, emotion; three rows or more a session.
+
+    Raises:
+        DataError: a damaged table, a session of two subjects or emotions, a missing frame, or fewer than three.
+    """
     listed = root / MMI_TABLE
     rows = list(read_table(listed, ("file", "subject", "session", "emotion")))
     lines = [line for line, _ in rows]
@@ -226,81 +225,15 @@ def read_mmi_table(root: Path) -> Catalog:
         frames.append(file)
     subjects = coded([subject for subject, _, _ in sessions.values()])
     files, labels, identities, sequences = [], [], [], []
-    for number, (subject, label, frames) in enumerate(sessions.values()):
+    for number, (_, label, frames) in enumerate(sessions.values()):
         files += middle(in_order(frames, listed))
         labels += [label] * FRAMES
-        identities += [subjects[subject]] * FRAMES
+        identities += [subjects[number]] * FRAMES
         sequences += [number] * FRAMES
     return mmi_catalog(root, files, labels, identities, sequences, skipped)
 
 
-# --- SFEW -------------------------------------------------------------------------------------------------------------
-
-SFEW_SPLITS = {"Train": "train", "Val": "test"}  # the test labels were never released: Val stands in
-SFEW_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
-SFEW_IDENTITIES = "identities.csv"
-
-
-def read_sfew(root: Path) -> Catalog:
-    """SFEW 2.0 (Dhall et al., 2011): Train/ and Val/ with a folder an emotion.
-
-    The set has no identities. Where the root holds identities.csv (columns file, such as Train/Angry/x.png, and
-    identity, any text), every image must be in it; the (N+M) loss needs it, or face clusters written as such a table.
-
-    Raises:
-        DataError: a missing, unknown or empty folder, or an identity table that does not name each image once.
-    """
-    root = Path(root)
-    require_folder(root, "Train/ and Val/")
-    require_parts(root, tuple(SFEW_SPLITS))
-    skipped: Counter[str] = Counter()
-    files, labels, splits = [], [], []
-    for part, split in SFEW_SPLITS.items():
-        folders = {folder.name: folder for folder in subfolders(root / part, skipped)}
-        for name in sorted(set(folders) ^ set(SFEW_EMOTIONS)):
-            problem = "is no emotion's folder" if name in folders else "emotion folder not found"
-            raise bad(root / part / name, problem, f"expected {', '.join(SFEW_EMOTIONS)}")
-        for name, folder in folders.items():
-            images = find_images(folder, skipped)
-            if not images:
-                raise bad(folder, "emotion folder without images", "restore the release")
-            files += images.values()
-            labels += [class_of(name, folder)] * len(images)
-            splits += [split] * len(images)
-    identities = sfew_identities(root, files) if (root / SFEW_IDENTITIES).exists() else None
-    return make_catalog("sfew", root, labels, splits, skipped, files=tuple(files), identities=identities)
-
-
-def sfew_identities(root: Path, files: Sequence[Path]) -> list[int]:
-    """[N] who is seen, from identities.csv."""
-    listed = root / SFEW_IDENTITIES
-    rows = list(read_table(listed, ("file", "identity")))
-    names = [str(relative_path(row["file"], listed, line)).lower() for line, row in rows]
-    refuse_duplicates(names, listed, [line for line, _ in rows])
-    wanted = [str(PurePosixPath(file.relative_to(root))).lower() for file in files]
-    for name, (line, row) in zip(names, rows, strict=True):
-        if name not in set(wanted):
-            raise bad(listed, f"{row['file']} is no image of the set", "correct the row", line)
-        if not row["identity"].strip():
-            raise bad(listed, f"no identity for {row['file']}", "fill it in", line)
-    known = {name: row["identity"].strip() for name, (_, row) in zip(names, rows, strict=True)}
-    absent = [name for name in wanted if name not in known]
-    if absent:
-        raise bad(listed, f"{len(absent)} images without a row, the first: {absent[0]}", "add them")
-    codes = coded(list(known.values()))
-    return [codes[known[name]] for name in wanted]
-
-
 # --- pieces -----------------------------------------------------------------------------------------------------------
-
-
-def require_parts(root: Path, names: Sequence[str]) -> None:
-    """Raise where `root` lacks one of these folders."""
-    missing = [name for name in names if not (root / name).is_dir()]
-    if missing:
-        layout = " and ".join(f"{name}/" for name in names)
-        mend = suggest(root, lambda folder: all((folder / name).is_dir() for name in names), layout)
-        raise bad(root / missing[0], "folder not found", mend)
 
 
 def in_order(frames: Sequence[Path], place: Path) -> list[Path]:
@@ -321,8 +254,3 @@ def numbered(folder: Path, pattern: str, example: str) -> int:
     if not match:
         raise bad(folder, "is no subject's folder", f"expected names such as {example}")
     return int(match[1])
-
-
-def coded(names: Sequence[str]) -> dict[str, int]:
-    """A number for each different name, in the order of the names."""
-    return {name: number for number, name in enumerate(sorted(set(names)))}

@@ -1,21 +1,176 @@
-"""name -> reader: every data set of faces, found on disk and not yet decoded."""
+"""Every set of faces in every form that people have it in: a row each, found on disk and not yet decoded."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import compress, permutations
 from pathlib import Path
 
-from fercore.data.readers.affectnet import read_affectnet
-from fercore.data.readers.catalog import Catalog
-from fercore.data.readers.fer2013 import read_fer2013
+from fercore.data.names import OWN, WITH_CONTEMPT
+from fercore.data.readers.affectnet import read_lists, read_npy, read_yolo
+from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.counts import EXPECTED
+from fercore.data.readers.fer2013 import (
+    CK_MIXED,
+    EMOTIONS,
+    VOTES,
+    read_challenge,
+    read_fer_folders,
+    read_npz,
+    read_pixels_of,
+    with_votes,
+)
+from fercore.data.readers.files import bad, is_folder, is_junk, list_folder, require_folder, subfolders
+from fercore.data.readers.folders import Numbering, read_folders, read_named
 from fercore.data.readers.raf import read_rafdb
-from fercore.data.readers.sequences import read_ckplus, read_mmi, read_sfew
+from fercore.data.readers.sequences import CK_FOLDS, read_ckplus, read_mmi, read_mmi_table
 from fercore.data.readers.simfer import read_simfer
+from fercore.paths import shown
 
-READERS: dict[str, Callable[[Path], Catalog]] = {
-    "rafdb": read_rafdb,
-    "simfer": read_simfer,
-    "affectnet": read_affectnet,
-    "fer2013": read_fer2013,
-    "ckplus": read_ckplus,
-    "mmi": read_mmi,
-    "sfew": read_sfew,
+ALPHABET = Numbering("the alphabet's", tuple(sorted(CLASS_NAMES)))
+ALPHABET_8 = Numbering("the alphabet's", tuple(sorted((*CLASS_NAMES, CONTEMPT))))
+FER = Numbering("FER2013's order", tuple(CLASS_NAMES[k] for k in (5, 2, 1, 3, 4, 0, 6)))
+AFFECTNET = Numbering("AffectNet's order", tuple(CLASS_NAMES[k] for k in (6, 3, 4, 0, 1, 2, 5)))
+AFFECTNET_8 = Numbering("AffectNet's order", (*AFFECTNET.classes, CONTEMPT))
+
+# From 1 RAF-DB's folders are numbered in one way. From 0 some keep its order, and the README of the released DACL code names
+# four folders of seven: the others hold surprise, anger and fear in an order that it does not give.
+RAF = (Numbering("RAF-DB's order", CLASS_NAMES, first=1), Numbering("RAF-DB's order", CLASS_NAMES), ALPHABET)
+RAF += tuple(
+    Numbering("the DACL code's", ("Neutral", "Happiness", "Sadness", *three, "Disgust"))
+    for three in permutations(("Surprise", "Anger", "Fear"))
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One form of a set.
+
+    Args:
+        marks: what its folder holds, all of it, in any case: patterns of a file's or, ending in "/", a folder's name; | is or.
+        read: from that folder to a catalog.
+    """
+
+    marks: tuple[str, ...]
+    read: Callable[[Path], Catalog]
+
+    def lies_in(self, folder: Path) -> bool:
+        names = [entry.name + "/" * is_folder(entry) for entry in list_folder(folder)]
+        return all(any(matches(name, mark) for name in names if not is_junk(name)) for mark in self.marks)
+
+    def __str__(self) -> str:
+        return " and ".join(mark.replace("|", " or ") for mark in self.marks)
+
+
+def folders(name: str, marks: tuple[str, ...] = ("train*/",), **how: object) -> Layout:
+    """Class folders, in train and test or side by side; `how` is as in `read_folders`."""
+    return Layout(marks, partial(read_folders, name=name, **how))
+
+
+def tables(name: str, *files: str, **how: object) -> tuple[Layout, ...]:
+    """Tables of pixels, one of which holds the whole set; `how` is as in `read_pixels_of`."""
+    return tuple(Layout((file,), partial(read_pixels_of, name=name, tables={file: None}, **how)) for file in files)
+
+
+FER_TABLES = (
+    Layout(("fer2013.npz",), read_npz),
+    *tables("fer2013", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz", "fer2013.tar"),
+)
+CK_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
+CK_CLASSES = tuple(name for name in (*CLASS_NAMES, CONTEMPT) if name != "Neutral")
+JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
+JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.classes, strict=True))
+
+SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read
+    "rafdb": (
+        Layout(("EmoLabel/",), read_rafdb),
+        folders("rafdb", numberings=RAF, counts=EXPECTED["rafdb"][0]["train"], unique=True),
+    ),
+    "affectnet": (
+        Layout(("train_set/",), read_npy),
+        Layout(("training.csv|Manually_Annotated_file_lists/",), read_lists),
+        Layout(("data.yaml",), read_yolo),
+        folders(
+            "affectnet",
+            numberings=(AFFECTNET, AFFECTNET_8, ALPHABET, ALPHABET_8),
+            counts=(*EXPECTED["affectnet"][0]["train"], 3750),
+        ),
+    ),
+    "fer2013": (
+        *FER_TABLES,
+        Layout(("train.csv", "test.csv"), read_challenge),
+        Layout(("train*/",), partial(read_fer_folders, numberings=(FER, ALPHABET), counts=EXPECTED["fer2013"][0]["train"])),
+    ),
+    "ferplus": tuple(Layout((VOTES, *form.marks), partial(with_votes, form.read)) for form in FER_TABLES),
+    "ckplus": (
+        Layout(("cohn-kanade-images/|extended-cohn-kanade-images/|Emotion/|Emotion_labels/",), read_ckplus),
+        *tables("ckplus", "ckextended.csv", emotions=(*EMOTIONS, CONTEMPT), notes=[CK_MIXED]),
+        folders("ckplus", ("ang*/", "dis*/"), classes=CK_CLASSES, person=CK_NAMES, folds=CK_FOLDS),
+    ),
+    "mmi": (Layout(("frames.csv",), read_mmi_table), Layout(("Sessions/",), read_mmi)),
+    "sfew": (folders("sfew"),),
+    "jaffe": (
+        Layout(
+            ("[a-z][a-z].[a-z][a-z][0-9]*.*",),
+            partial(read_named, name="jaffe", pattern=JAFFE_NAMES, codes=JAFFE_CODES, folds=10),
+        ),
+    ),
+    OWN: (folders(OWN, ("*/",)),),
 }
+
+
+def read_set(name: str, path: Path, *, classes: int | None = None, **how: object) -> Catalog:
+    """The set `name` at `path`: its folder, one of its files, or a folder in which it lies alone.
+
+    Args:
+        classes: 8 keeps the contempt of AffectNet and FER+, whose images are else skipped and counted.
+        how: of one's own set, as in `read_folders`.
+
+    Raises:
+        DataError: nothing there that is a form of the set, or what its reader finds wrong.
+    """
+    folder, layout = find_layout(name, Path(path))
+    catalog = layout.read(folder, **how)
+    return catalog if classes == 8 or name not in WITH_CONTEMPT else without_contempt(catalog)
+
+
+def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
+    """Where below `path` the set lies, and in which form."""
+    layouts = SETS[name]
+    expected = f"expected {'; or '.join(map(str, layouts))} (data/README.md shows the layouts)"
+    if path.is_file():
+        named = [form for form in layouts if any(matches(path.name, mark) for mark in form.marks)]
+        if not named:
+            raise bad(path, f"is no file of {name}", expected)
+        return path.parent, named[0]
+    require_folder(path, expected.removeprefix("expected "))
+    folder = path
+    while True:
+        if found := next((form for form in layouts if form.lies_in(folder)), None):
+            return folder, found
+        inside = subfolders(folder, Counter())
+        if len(inside) != 1:
+            break
+        (folder,) = inside  # a zip unpacked in a folder of its name
+    around = [*subfolders(path, Counter()), *path.parents]
+    near = next((place for place in around if any(form.lies_in(place) for form in layouts)), None)
+    raise bad(path, f"is no folder of {name}", f"give {shown(near)} as its folder" if near else expected)
+
+
+def matches(name: str, mark: str) -> bool:
+    return any(fnmatchcase(name.lower(), one.lower()) for one in mark.split("|"))
+
+
+def without_contempt(catalog: Catalog) -> Catalog:
+    """The seven classes."""
+    kept = catalog.labels != catalog.class_names.index(CONTEMPT) if CONTEMPT in catalog.class_names else slice(None)
+    parts = {"labels": catalog.labels[kept], "splits": catalog.splits[kept]}
+    parts |= {"files": tuple(compress(catalog.files, kept))} if catalog.files else {"pixels": catalog.pixels[kept]}
+    left = len(catalog) - len(parts["labels"])
+    skipped = catalog.skipped | ({f"{CONTEMPT} (not asked for: classes=8 keeps it)": left} if left else {})
+    return replace(catalog, class_names=CLASS_NAMES, skipped=skipped, **parts)
+
+
+READERS: dict[str, Callable[..., Catalog]] = {name: partial(read_set, name) for name in SETS} | {"simfer": read_simfer}

@@ -1,0 +1,265 @@
+"""Every form in which people have a set, and what comes of it: the table in data/README.md is made here."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fercore.data.readers.table import READERS, SETS
+from fercore.errors import DataError
+from fercore.paths import ROOT
+from tests.data import trees
+from tests.data.trees import TREES
+from tests.messages import one_line
+
+FORMS = {  # layout of TREES -> what lies in PATH
+    "rafdb": "`EmoLabel/list_patition_label.txt`, `Image/aligned/train_00001_aligned.jpg`: the release",
+    "rafdb-twice": "the same in folders of the zip's name, `_aligned` in the list's names, commas in place of blanks",
+    "rafdb-numbered": "`train/1` to `train/7`, `test/1` to `test/7`, as on Kaggle (`DATASET`)",
+    "rafdb-named": "`Train/angry`, `val/Happy`: any spelling, `val` or `test`",
+    "rafdb-dacl": "`train/00` to `train/06`, `valid/...`, as the released DACL code wants them",
+    "rafdb-zero-based": "the same names, in RAF-DB's own order",
+    "affectnet": "`training.csv`, `validation.csv`, `Manually_Annotated_Images/`: the first release",
+    "affectnet-zips": "the same, its zips unpacked: `Manually_Annotated/Manually_Annotated_Images/`",
+    "affectnet-npy": "`train_set/images/0.jpg`, `train_set/annotations/0_exp.npy`, `val_set/`: the later release",
+    "affectnet-folders": "`train/Anger`, `val/Contempt`",
+    "affectnet-numbered": "`train/0` to `train/7`, `val/0` to `val/7`",
+    "affectnet-yolo": "`data.yaml`, `train/images`, `train/labels`, `valid/`, `test/`",
+    "fer2013": "`fer2013.csv`",
+    "fer2013-icml": "`icml_face_data.csv`",
+    "fer2013-tar": "`fer2013.tar.gz`, which is read as it is",
+    "fer2013-npz": "`fer2013.npz`: uint8 arrays `pixels` [N, 48, 48], `emotion` [N], `usage` [N] (0, 1, 2)",
+    "fer2013-challenge": "`train.csv`, `test.csv` with labels",
+    "fer2013-folders": "`train/angry`, `test/happy`",
+    "fer2013-named": "the same, files named `PublicTest_1.jpg`, `PrivateTest_2.jpg`",
+    "ferplus": "`fer2013new.csv` beside any table or array of FER2013",
+    "ckplus": "`cohn-kanade-images/S005/001/*.png`, `Emotion/S005/001/*_emotion.txt`: the release",
+    "ckplus-zips": "the same, its zips unpacked: `extended-cohn-kanade-images/`, `Emotion_labels/`",
+    "ckplus-48": "`anger/S010_004_00000017.png`: CK+48",
+    "ckplus-table": "`ckextended.csv`",
+    "mmi": "`Sessions/1767/session.xml`, `S002-106.xml`, frames",
+    "mmi-table": "`frames.csv` (file, subject, session, emotion)",
+    "sfew": "`Train/Angry`, `Val/Angry`",
+    "sfew-zips": "`Train_Aligned_Faces/`, `Val_Aligned_Faces_new/`, `Test_Aligned_Faces/`",
+    "sfew-identities": "`identities.csv` (file, identity) beside them",
+    "jaffe": "`KA.AN1.39.tiff`",
+    "own": "`train/CLASS`, `test/CLASS`, any classes",
+    "own-heap": "`CLASS`, any classes: a fifth is held out for testing",
+}
+BEGIN, END = "<!-- layouts: made by tests/data/test_layouts.py -->\n", "<!-- end of layouts -->\n"
+
+
+def outcome(layout: str, root: Path) -> str:
+    """What is read of a layout's small tree, in a line."""
+    name, build = TREES[layout]
+    build(root)
+    catalog = READERS[name](root)
+    told = {"train": "training", "val": "validation", "test": "test", "all": ""}
+    counts = [f"{(catalog.splits == split).sum()} {told[split]}".strip() for split in told if split in catalog.splits]
+    parts = [f"{', '.join(counts)} images of {len(np.unique(catalog.labels))} classes"]
+    parts += [f"{len(np.unique(catalog.identities))} people"] if catalog.identities is not None else []
+    parts += [f"{catalog.folds} folds"] if catalog.folds else []
+    parts += [f"{count} skipped: {reason}" for reason, count in catalog.skipped.items()]
+    return "; ".join([*parts, *catalog.notes])
+
+
+def test_the_table_of_layouts_is_the_one_in_the_readme(tmp_path):
+    assert {*FORMS} == {layout for layout, (name, _) in TREES.items() if name != "simfer"}
+    rows = ["| command | in PATH | of a small tree is read |", "| --- | --- | --- |"]
+    rows += [
+        f"| `--data {TREES[layout][0]}:PATH` | {form} | {outcome(layout, tmp_path / layout)} |"
+        for layout, form in FORMS.items()
+    ]
+    page = (ROOT / "data" / "README.md").read_text()
+    written = page.partition(BEGIN)[2].partition(END)[0]
+    made = "\n".join(rows) + "\n"
+    assert written == made, f"paste this between the markers of data/README.md:\n{made}"
+
+
+def test_every_layout_of_the_table_of_readers_has_a_tree(tmp_path):
+    """Or as many: a row nobody tries is a row nobody knows."""
+    used = set()
+    for layout, (name, build) in TREES.items():
+        if name in SETS:
+            build(tmp_path / layout)
+            folder = next(
+                path
+                for path in (tmp_path / layout, *sorted((tmp_path / layout).rglob("*/")))
+                if any(form.lies_in(path) for form in SETS[name])
+            )
+            used.add(next((name, k) for k, form in enumerate(SETS[name]) if form.lies_in(folder)))
+    unused = {(name, str(SETS[name][k])) for name in SETS for k in range(len(SETS[name])) if (name, k) not in used}
+    plain_tar = {("fer2013", "fer2013.tar")} | {
+        ("ferplus", f"fer2013new.csv and {form}") for form in FER_FORMS if form != "fer2013.csv"
+    }
+    assert unused == plain_tar
+
+
+FER_FORMS = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz", "fer2013.tar")
+
+
+# --- where a set lies -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["fer2013", "fer2013-icml", "fer2013-tar", "fer2013-npz", "ckplus-table", "mmi-table"])
+def test_the_path_of_the_file_itself_is_read(tmp_path, layout):
+    name, build = TREES[layout]
+    build(tmp_path)
+    (file,) = [path for path in tmp_path.iterdir() if path.is_file()]
+    assert (READERS[name](file).labels == READERS[name](tmp_path).labels).all()
+
+
+def test_another_file_is_refused(tmp_path):
+    trees.fer2013(tmp_path)
+    (tmp_path / "fer2013.csv").rename(tmp_path / "faces.csv")
+    with pytest.raises(DataError, match=r"faces\.csv: is no file of fer2013; expected fer2013\.npz; or fer2013\.csv") as error:
+        READERS["fer2013"](tmp_path / "faces.csv")
+    assert one_line(error.value)
+
+
+@pytest.mark.parametrize("layout", [layout for layout in FORMS if not layout.startswith("own")])
+def test_a_set_alone_in_a_folder_is_found(tmp_path, layout):
+    name, build = TREES[layout]
+    build(tmp_path / "downloads" / "set")
+    (tmp_path / "downloads" / "__MACOSX").mkdir()
+    assert len(READERS[name](tmp_path / "downloads")) == len(READERS[name](tmp_path / "downloads" / "set"))
+
+
+def test_of_several_folders_none_is_guessed(tmp_path):
+    """A neighbor's class folders look like everyone's."""
+    trees.fer2013_folders(tmp_path / "fer")
+    trees.rafdb_named(tmp_path / "raf")
+    with pytest.raises(DataError, match="as its folder"):
+        READERS["rafdb"](tmp_path)
+
+
+# --- what numbers and names mean --------------------------------------------------------------------------------------
+
+
+def test_numbers_that_two_releases_use_are_told_by_counts(tmp_path):
+    trees.affectnet_numbered(tmp_path)
+    catalog = READERS["affectnet"](tmp_path, classes=8)
+    names = ("Neutral", "Happiness", "Sadness", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
+    for file, label in zip(catalog.files, catalog.labels, strict=True):
+        assert catalog.class_names[label] == names[int(file.parent.name)]
+
+
+@pytest.mark.parametrize("layout", ["rafdb-zero-based", "affectnet-numbered"])
+def test_where_counts_do_not_tell_the_user_says(tmp_path, layout):
+    name, build = TREES[layout]
+    build(tmp_path)
+    for folder in (tmp_path / "train").iterdir():
+        for file in sorted(folder.iterdir())[2:]:
+            file.unlink()
+    with pytest.raises(
+        DataError, match=r"may be .* order \(.* or .*, and the sizes do not tell; name the classes in "
+    ) as error:
+        READERS[name](tmp_path)
+    assert one_line(error.value)
+    order = ["Anger", "Contempt", "Disgust", "Fear", "happy", "Neutral", "sad", "Surprise"]
+    order = [name for name in order if name != "Contempt" or layout == "affectnet-numbered"]
+    (tmp_path / "classes.txt").write_text("\n".join(order) + "\n")
+    catalog = READERS[name](tmp_path, **({"classes": 8} if layout == "affectnet-numbered" else {}))
+    known = {int(file.parent.name): catalog.class_names[k] for file, k in zip(catalog.files, catalog.labels, strict=True)}
+    assert [known[number][:3] for number in sorted(known)] == [name.capitalize()[:3] for name in order]
+
+
+def test_the_same_images_under_other_spellings_are_one_set(tmp_path):
+    trees.fer2013_folders(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for k, folder in enumerate(sorted((tmp_path / "b" / "train").iterdir())):
+        folder.rename(folder.parent / f"{k}_{folder.name.upper()}")
+    (tmp_path / "b" / "train").rename(tmp_path / "b" / "Training")
+    one, other = READERS["fer2013"](tmp_path / "a"), READERS["fer2013"](tmp_path / "b")
+    assert sorted(one.labels) == sorted(other.labels)
+    assert {file.name: k for file, k in zip(one.files, one.labels, strict=True)} == {
+        file.name: k for file, k in zip(other.files, other.labels, strict=True)
+    }
+
+
+def test_what_systems_leave_is_counted_and_no_class(tmp_path):
+    trees.fer2013_folders(tmp_path)
+    before = READERS["fer2013"](tmp_path)
+    for folder in (tmp_path / "train" / ".ipynb_checkpoints", tmp_path / "train" / "angry" / "__MACOSX", tmp_path / "__MACOSX"):
+        folder.mkdir()
+    for file in ("train/.DS_Store", "test/angry/Thumbs.db", "test/angry/._0014.jpg", "test/angry/desktop.ini"):
+        (tmp_path / file).touch()
+    after = READERS["fer2013"](tmp_path)
+    assert after.files == before.files
+    assert sum(after.skipped.values()) == sum(before.skipped.values()) + 6  # what lies beside the parts is not looked at
+
+
+def test_people_and_sequences_are_told_by_names(tmp_path):
+    trees.ckplus_48(tmp_path)
+    catalog = READERS["ckplus"](tmp_path)
+    who = {file.name[:4] for file in catalog.files}
+    assert len(who) == len(set(catalog.identities)) == 8
+    assert np.bincount(catalog.sequences).tolist() == [3] * 9
+    for file, person in zip(catalog.files, catalog.identities, strict=True):
+        assert sorted(who)[person] == file.name[:4]
+
+
+def test_ferplus_is_what_most_voted(tmp_path):
+    """Of FERPlus's code: one vote is none, and a majority is more than half."""
+    trees.ferplus(tmp_path)
+    catalog = READERS["ferplus"](tmp_path, classes=8)
+    table = READERS["fer2013"](tmp_path)
+    assert len(catalog) == len(table) - 3
+    assert (catalog.pixels == table.pixels[3:]).all()
+    names = [catalog.class_names[k] for k in catalog.labels]
+    voted = ("Neutral", "Happiness", "Surprise", "Sadness", "Anger", "Disgust", "Fear", "Contempt")
+    assert names == [voted[i % 8] for i in range(3, len(table))]
+    seven = READERS["ferplus"](tmp_path)
+    assert len(seven.class_names) == 7
+    assert len(seven) == len(catalog) - names.count("Contempt")
+
+
+# --- the real FER2013, where it is ------------------------------------------------------------------------------------
+
+REAL = Path(os.environ.get("FERCORE_FER2013") or ROOT.parent / "shared" / "data" / "fer2013.npz")
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="FER2013 is not here: FERCORE_FER2013 names fer2013.npz")
+def test_the_real_fer2013_is_one_set_in_three_forms(tmp_path):
+    """Arrays, table and folders agree in every image and label, and the counts are the release's."""
+    from PIL import Image
+
+    from fercore.data.doubts import digest_of
+    from fercore.data.releases import check_dataset
+
+    arrays = READERS["fer2013"](REAL)
+    with open(tmp_path / "fer2013.csv", "w") as file:
+        file.write("emotion,pixels,Usage\n")
+        ids = {"Anger": 0, "Disgust": 1, "Fear": 2, "Happiness": 3, "Sadness": 4, "Surprise": 5, "Neutral": 6}
+        usage = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+        for pixels, label, split in zip(arrays.pixels, arrays.labels, arrays.splits, strict=True):
+            text = " ".join(map(str, pixels.flatten().tolist()))
+            file.write(f"{ids[arrays.class_names[label]]},{text},{usage[split]}\n")
+    table = READERS["fer2013"](tmp_path)
+    assert (table.labels == arrays.labels).all()
+    assert (table.splits == arrays.splits).all()
+    assert (table.pixels == arrays.pixels).all()
+
+    usages = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
+    for i, (pixels, label, split) in enumerate(zip(arrays.pixels, arrays.labels, arrays.splits, strict=True)):
+        part = "train" if split == "train" else "test"
+        folder = tmp_path / "folders" / part / arrays.class_names[label].lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{usages[split]}_{i}.bmp")
+    folders = READERS["fer2013"](tmp_path / "folders")
+    position = np.array([int(file.stem.partition("_")[2]) for file in folders.files])
+    assert (folders.labels == arrays.labels[position]).all()
+    assert (folders.splits == arrays.splits[position]).all()
+    assert digest_of(np.asarray(Image.open(folders.files[0]))) == digest_of(arrays.pixels[position[0]])
+
+    told, agrees = check_dataset("fer2013", REAL)
+    assert agrees
+    for line in (
+        "280 of val are images of train, pixel for pixel",
+        "288 of test are images of train, pixel for pixel",
+        "57 images under more than one label",
+        "12 images of one gray value",
+    ):
+        assert line in told
