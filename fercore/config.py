@@ -31,7 +31,7 @@ from fercore.choices import (
     SOFTMAX_OF,
     TRUNK_NAMES,
 )
-from fercore.data.names import parse_name
+from fercore.data.names import CLASS_NAMES, DOUBTFUL, OWN, WITH_CONTEMPT, one_spelling, parse_name
 from fercore.errors import ConfigError
 from fercore.limits import Between, Key, Of, OneOf, keys_of
 from fercore.methods.table import find_method
@@ -84,6 +84,11 @@ class RunConfig:
     trunk: Annotated[str | None, Of.FACES, OneOf(TRUNK_NAMES), "the network without its last layers"] = None
     pretrained: Annotated[str | None, Of.FACES, f"{', '.join(PRETRAINED)}:PATH"] = None
     fold: Annotated[int | None, Of.FACES, Between(0, 1000), "the test fold, where a set is tested in folds of people"] = None
+    classes: Annotated[int | None, Of.FACES, Between(7, 8), "8 keeps the contempt of AffectNet and FER+; left out, 7"] = None
+    person: Annotated[str | None, Of.FACES, "of data=folder: who is seen, as a pattern of file names: (?P<person>S..)_"] = None
+    doubtful: Annotated[str | None, Of.FACES, OneOf(DOUBTFUL), "training images that `data check` doubts; left out, used"] = (
+        None
+    )
 
     head: Annotated[str | None, OneOf(HEADS), "the layers after the trunk; left out, the network's own"] = None
     optimizer: Annotated[str | None, OneOf(OPTIMIZERS), "left out, SGD with momentum"] = None
@@ -114,6 +119,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         method = find_method(self.method)
+        object.__setattr__(self, "data", one_spelling(self.data))
         own = method.hyperparameters
         recipe = find_recipe(self.profile, self.data) | own | method.always
         if self.profile == "paper":
@@ -129,6 +135,8 @@ class RunConfig:
             if value is None and key.of is Of.STEP and by_step:
                 raise ConfigError(f"schedule=step needs {name}")
             object.__setattr__(self, name, None if value is None else key.read(value))
+        if self.classes == len(CLASS_NAMES):
+            object.__setattr__(self, "classes", None)  # what is left out and what is said are one run
         if self.crop is not None:
             check_faces(self)
 
@@ -161,8 +169,8 @@ class RunConfig:
     def data_options(self) -> dict[str, Any]:
         """What `load_data` is told besides the name."""
         options = {"fraction": self.data_fraction, "val_fraction": self.val_fraction}
-        faces = {"preset": self.preset, "image_size": self.image_size, "fold": self.fold}
-        return options if self.crop is None else options | faces
+        faces = ("preset", "image_size", "fold", "classes", "person", "doubtful")
+        return options if self.crop is None else options | {name: getattr(self, name) for name in faces}
 
     def replace(self, **changes: Any) -> "RunConfig":
         """A copy with some values changed and all others kept; for another method, profile or schedule make a new one."""
@@ -197,6 +205,8 @@ def can_have(data: str, key: Key) -> bool:
     name, path = parse_name(data)
     if key.name == "preset":
         return name.startswith("simfer") and path is None
+    if key.name in ("classes", "person"):
+        return name in (WITH_CONTEMPT if key.name == "classes" else (OWN,))
     return key.of is not (Of.FACES if name == "wmnist" else Of.DIGITS)
 
 

@@ -178,7 +178,7 @@ def test_a_command_with_paths_makes_the_same_config():
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("data", DATASETS)
 def test_every_data_set_has_every_profile(data, profile):
-    config = RunConfig(method="center", data=data, profile=profile)
+    config = RunConfig(method="center", data="folder:/faces" if data == "folder" else data, profile=profile)
     assert (config.crop is None) == (data == "wmnist")
     assert RunConfig(**config.to_dict()) == config
 
@@ -217,3 +217,35 @@ def test_config_and_methods_need_no_pytorch():
     modules = "fercore, fercore.config, fercore.profiles, fercore.methods.table, fercore.methods.recipes, fercore.data"
     code = f"import sys, {modules}; fercore.RunConfig(method='dda'); print({{'torch', 'numpy'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+# --- data sets --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_has_one_name_however_it_is_spelled(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    spellings = (f"{tmp_path}/set", f"{tmp_path}/set/", "~/set", "set", "./set", f"{tmp_path}/other/../set")
+    assert {RunConfig(method="softmax", data=f"rafdb:{path}").id for path in spellings} == {
+        RunConfig(method="softmax", data=f"rafdb:{tmp_path / 'set'}").id
+    }
+    here = RunConfig(method="softmax", data="rafdb:set")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert RunConfig(method="softmax", data="rafdb:set").id != here.id
+    assert RunConfig(**here.to_dict()) == here
+
+
+def test_a_set_of_ones_own_has_a_path():
+    with pytest.raises(ConfigError, match="write folder:PATH"):
+        RunConfig(method="softmax", data="folder")
+    with pytest.raises(ConfigError, match="does not use 'person'"):
+        RunConfig(method="softmax", data="rafdb", person="(?P<person>.)")
+
+
+def test_seven_classes_said_or_left_out_are_one_run():
+    plain = RunConfig(method="softmax", data="affectnet")
+    assert RunConfig(method="softmax", data="affectnet", classes=7) == plain
+    assert RunConfig(method="softmax", data="affectnet", classes=8).id != plain.id
+    with pytest.raises(ConfigError, match="does not use 'classes'"):
+        RunConfig(method="softmax", data="rafdb", classes=8)

@@ -1,11 +1,14 @@
 """Faces: what a reader finds becomes the three splits that the training loop takes."""
 
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from fercore.data.doubts import drop_doubtful, number_images, of_one_gray
 from fercore.data.readers.catalog import Catalog
 from fercore.data.readers.table import READERS
 from fercore.data.simfer import make_simfer
@@ -17,6 +20,7 @@ from fercore.paths import data_dir, shown
 MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
 MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
 ID_TEST_SHARE = 0.2  # of each identity's images, the last of them
+OWN_TEST_SHARE = 0.2  # of a set that is one heap of images
 
 
 def load_faces(
@@ -28,11 +32,15 @@ def load_faces(
     fraction: float,
     val_fraction: float,
     fold: int | None,
+    classes: int | None = None,
+    person: str | None = None,
+    doubtful: str | None = None,
 ) -> Splits:
     """Read a set of faces: its reader, the three splits, the images of the store.
 
     The validation split is cut from the training images, per class and by identity where identities are known; a set
-    that brings a validation split of its own keeps that one. Folds: test on `fold`, train on the others.
+    that brings a validation split of its own keeps that one. Folds: test on `fold`, train on the others. One heap of images
+    without folds is divided in the same way into training and test first.
 
     Args:
         name: one of FACES. "simfer-id" reads SimFER's tree with the identities as classes.
@@ -42,43 +50,67 @@ def load_faces(
         fraction: of each class's training images, how much is kept.
         val_fraction: of what is kept, how much is held out for validation.
         fold: which of the folds is the test set, from 0; None where the set has a test split.
+        classes: 8 keeps the contempt of AffectNet and FER+.
+        person: of one's own set, the pattern of file names that tells who is seen; see `readers.folders.read_folders`.
+        doubtful: "dropped" leaves out training and validation images that ruin results; see `doubts.drop_doubtful`.
 
     Returns:
         Splits of [N, 3, image_size, image_size] images, read from the store when asked for, with identities and sequences
         where the set has them.
 
     Raises:
-        DataError: the set is missing or damaged, or SimFER could not be made.
+        DataError: the set is missing, damaged or too small for three splits, or SimFER could not be made.
         ConfigError: `fold` does not fit the set.
     """
-    if path is not None:
-        root = Path(path).expanduser()
-    else:
-        root = make_simfer(preset) if name.startswith("simfer") else data_dir() / name
-    catalog = READERS["simfer" if name == "simfer-id" else name](root)
-    for reason, count in catalog.skipped.items():
-        print(f"{shown(root)}: {count:,} skipped: {reason}", file=sys.stderr)
+    own = make_simfer(preset) if path is None and name.startswith("simfer") else data_dir() / name
+    root = own if path is None else Path(path)
+    how = {key: value for key, value in (("classes", classes), ("person", person)) if value is not None}
+    catalog = READERS["simfer" if name == "simfer-id" else name](root, **how)
+    say(catalog, [f"{count:,} skipped: {reason}" for reason, count in catalog.skipped.items()], catalog.notes)
     if name == "simfer-id":
         names, labels, parts = split_identities(catalog, val_fraction, fraction)
     else:
         names, labels, parts = catalog.class_names, catalog.labels, split_catalog(catalog, fraction, val_fraction, fold)
     store = open_store(catalog, image_size)
+    digests = StoredImages(store, np.arange(len(catalog))).digests()
+    numbers = number_images(digests)
+    if doubtful == "dropped":
+        before = [len(positions) for positions in parts]
+        parts = drop_doubtful(parts, numbers, labels, of_one_gray(digests, image_size))
+        gone = [count - len(positions) for count, positions in zip(before, parts, strict=True)]
+        say(catalog, [f"doubtful images dropped: {gone[0]:,} of training, {gone[1]:,} of validation"])
+    for what, positions in zip(("training", "validation", "test"), parts, strict=True):
+        if not len(positions):
+            raise DataError(f"{shown(root)}: too few images for three splits: none is left for {what}; add images")
     splits = [take(store, labels, catalog, positions) for positions in parts]
     mean, std = mean_and_spread(splits[0].images)
-    counts = np.bincount(labels[parts[0]], minlength=len(names))
-    minority = tuple(np.flatnonzero(counts < MINORITY_SHARE * counts.mean()).tolist())
-    copies = find_copies(splits[2].images, splits[0].images)
-    return Splits(name, *splits, names, minority, mean, std, fingerprint(*splits), copies)
+    counts, tested = (np.bincount(labels[positions], minlength=len(names)) for positions in (parts[0], parts[2]))
+    unseen = [names[k] for k in np.flatnonzero((counts > 0) & (tested == 0))]
+    say(catalog, [f"no test images of {', '.join(unseen)}, which balanced and minority figures leave out"] if unseen else [])
+    few = (counts < MINORITY_SHARE * counts[counts > 0].mean()) & (counts > 0) & (tested > 0)
+    copies = np.isin(numbers[parts[2]], numbers[parts[0]])
+    return Splits(name, *splits, names, tuple(np.flatnonzero(few).tolist()), mean, std, fingerprint(*splits), copies)
+
+
+def say(catalog: Catalog, *lines: Iterable[str]) -> None:
+    """What a user should know of the set, a line each, on stderr."""
+    for line in chain(*lines):
+        print(f"{shown(catalog.root)}: {line}", file=sys.stderr)
 
 
 def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:
     """Positions of the training, validation and test images."""
     if catalog.folds and (fold is None or fold >= catalog.folds):
         raise ConfigError(f"{catalog.name} is tested in {catalog.folds} folds: set fold to 0..{catalog.folds - 1}, got {fold}")
-    if not catalog.folds and fold is not None:
+    if (
+        not catalog.folds and fold is not None and (catalog.name, fold) != ("ckplus", 0)
+    ):  # 0 is its recipes', for its other forms
         raise ConfigError(f"{catalog.name} has a test split and no folds; leave fold out")
     if catalog.folds:
         in_test = subject_folds(catalog.identities, catalog.labels, catalog.folds) == fold
+    elif "all" in catalog.splits:
+        everything = np.arange(len(catalog))
+        in_test = np.isin(everything, hold_out(catalog.labels, catalog.identities, everything, OWN_TEST_SHARE)[1])
     else:
         in_test = catalog.splits == "test"
     in_val = catalog.splits == "val"
@@ -114,12 +146,6 @@ def take(store: np.memmap, labels: np.ndarray, catalog: Catalog, positions: np.n
     """The images at these positions, which stay in the store."""
     more = [None if part is None else torch.from_numpy(part[positions]) for part in (catalog.identities, catalog.sequences)]
     return Images(StoredImages(store, positions), torch.from_numpy(labels[positions].astype(np.int64)), *more)
-
-
-def find_copies(images: StoredImages, of: StoredImages) -> np.ndarray:
-    """[N] bool: which images are, pixel for pixel, among those others."""
-    known = {digest.tobytes() for digest in of.digests()}
-    return np.array([digest.tobytes() in known for digest in images.digests()], dtype=bool)
 
 
 def mean_and_spread(images: StoredImages) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from fercore.data.doubts import DIGEST, digest_of
 from fercore.data.images import UnreadableImage, read_square, to_square
 from fercore.data.readers.catalog import Catalog
 from fercore.errors import DataError
@@ -25,7 +26,6 @@ from fercore.paths import data_dir, shown
 
 DECODE = "RGB, bilinear antialiased to a square, draft at twice the side, 2"  # images.to_square: change both together
 BLOCK = 64  # images that one thread decodes and writes at a time; memory holds no more than this for each thread
-DIGEST = 8  # bytes that tell one image from another
 MAX_THREADS = 8  # opening a file holds the interpreter's lock: beyond a few, threads mostly wait for each other
 
 
@@ -72,6 +72,8 @@ class StoredImages:
     def __init__(self, store: np.memmap, positions: np.ndarray) -> None:
         self.path, self.offset, self.positions = Path(store.filename), store.offset, positions
         self.shape = torch.Size((len(positions), *store.shape[1:]))
+        self.sums = np.fromfile(sums_of(self.path), dtype=np.uint8).reshape(-1, DIGEST)
+        self.whole = np.zeros(len(self.sums), dtype=bool)  # which images were found as they were written
         self.file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self.file)
 
@@ -79,17 +81,20 @@ class StoredImages:
         return len(self.positions)
 
     def __getitem__(self, chosen: slice | Tensor) -> Tensor:
-        """Images of a slice, or at positions [m] int64 on the CPU; DataError if the file was cut short meanwhile."""
+        """Images of a slice, or at positions [m] int64 on the CPU; DataError if they are not what was written."""
         wanted = self.positions[chosen if isinstance(chosen, slice) else chosen.numpy()]
         images = np.empty((len(wanted), *self.shape[1:]), dtype=np.uint8)
         for image, position in zip(images.reshape(len(wanted), -1), wanted.tolist(), strict=True):
             if os.preadv(self.file, [image], self.offset + position * image.nbytes) != image.nbytes:
                 raise DataError(f"{shown(self.path)}: the image store was cut short while it was read; delete it")
+            if not self.whole[position] and digest_of(image) != self.sums[position].tobytes():
+                raise DataError(f"{shown(self.path)}: image {position} is not what was stored; delete the file to make it anew")
+            self.whole[position] = True
         return torch.from_numpy(images)
 
     def digests(self) -> np.ndarray:
         """[N, DIGEST] uint8, which tell the images apart."""
-        return np.fromfile(sums_of(self.path), dtype=np.uint8).reshape(-1, DIGEST)[self.positions]
+        return self.sums[self.positions]
 
 
 def source_key(catalog: Catalog, size: int) -> str:
@@ -187,7 +192,7 @@ def write_images(catalog: Catalog, file: int, offset: int, shape: tuple[int, ...
         images = [load_image(catalog, i, shape[-1]) for i in range(start, min(start + BLOCK, len(catalog)))]
         block = np.ascontiguousarray(images)
         write_at(file, memoryview(block.reshape(-1)), offset + start * int(np.prod(shape[1:])))
-        return b"".join(hashlib.blake2b(image.data, digest_size=DIGEST).digest() for image in block)
+        return b"".join(map(digest_of, block))
 
     sums, threads = [], min(MAX_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool, progress_bar(catalog) as bar:

@@ -15,7 +15,7 @@ from PIL import Image
 from fercore.data import images as module
 from fercore.data.images import FORMATS, UnreadableImage, open_image, read_square, to_square
 from fercore.data.readers.catalog import Catalog
-from fercore.data.releases import decoding_problem
+from fercore.data.releases import see_file
 from fercore.data.store import open_store
 from fercore.errors import DataError
 from fercore.trained import read_image
@@ -42,7 +42,7 @@ def stored(file: Path, size: int = SIDE) -> np.ndarray:
 
 def all_refuse(file: Path, *words: str) -> None:
     """Check, store and predict each refuse it in one line."""
-    reason = decoding_problem(file)
+    reason = see_file(file).problem
     assert reason is not None
     assert "\n" not in reason
     for read in (lambda: stored(file), lambda: read_image(file, SIDE, 3)):
@@ -61,7 +61,7 @@ def test_the_content_decides_and_not_the_name(tmp_path, kind):
     file = tmp_path / "face.jpg"
     picture().save(file, kind, **({"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}))
     assert np.abs(read_square(file, SIDE).astype(int) - to_square(picture(), SIDE)).max() <= (20 if kind == "JPEG" else 0)
-    assert decoding_problem(file) is None
+    assert see_file(file).problem is None
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

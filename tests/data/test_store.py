@@ -272,6 +272,21 @@ def test_a_store_cut_short_while_it_is_read_gets_one_line(faces, data_folder):
     assert one_line(caught)
 
 
+def test_a_flipped_bit_of_a_store_is_named_and_never_used(faces, data_folder):
+    open_store(faces, SIDE)
+    (file,) = data_folder.glob("*.npy")
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+    images = StoredImages(open_store(faces, SIDE), np.arange(COUNT))
+    assert len(images[: COUNT - 1]) == COUNT - 1
+    with pytest.raises(
+        DataError, match=rf"image {COUNT - 1} is not what was stored; delete the file to make it anew"
+    ) as caught:
+        images[:]
+    assert one_line(caught.value)
+
+
 def test_digests_tell_images_apart(faces):
     store = open_store(faces, SIDE)
     digests = StoredImages(store, np.arange(COUNT)).digests()
