@@ -75,3 +75,62 @@ def peak_memory(function: Callable[[], Tensor]) -> tuple[Tensor, int]:
             in_use += event.nbytes()
             peak = max(peak, in_use)
     return found, peak
+
+
+# --- the losses of class centers, one number at a time ----------------------------------------------------------------
+
+
+def posterior(x: Tensor, centers: Tensor) -> list[float]:
+    distances = [squared(x, c) for c in centers]
+    weights = [math.exp(min(distances) - d) for d in distances]
+    return [w / math.fsum(weights) for w in weights]
+
+
+def slow_center_loss(x: Tensor, y: Tensor, c: Tensor) -> float:
+    return math.fsum(squared(x[i], c[y[i]]) for i in range(len(x))) / (2 * len(x))
+
+
+def slow_dda_loss(x: Tensor, y: Tensor, c: Tensor) -> float:
+    total = []
+    for i in range(len(x)):
+        distances = [squared(x[i], center) for center in c]
+        own, nearest = distances[y[i]], min(distances)
+        total.append(own - nearest + math.log(math.fsum(math.exp(nearest - d) for d in distances)))
+    return math.fsum(total) / (2 * len(x))
+
+
+def slow_dda_gradients(x: Tensor, y: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    dx, dc = torch.zeros_like(x), torch.zeros_like(c)
+    for i in range(len(x)):
+        p = posterior(x[i], c)
+        for k in range(len(c)):
+            pull = (float(y[i] == k) - p[k]) * (x[i] - c[k]) / len(x)
+            dx[i] += pull
+            dc[k] -= pull
+    return dx, dc
+
+
+def slow_center_step(x: Tensor, y: Tensor, c: Tensor, a: Tensor) -> Tensor:
+    delta = torch.zeros_like(c)
+    for k in range(len(c)):
+        members = [i for i in range(len(x)) if y[i] == k]
+        for j in range(c.shape[1]):
+            delta[k, j] = math.fsum(float(a[i, j] * (c[k, j] - x[i, j])) for i in members) / (1 + len(members))
+    return delta
+
+
+def hard_cases() -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    x, y, c = random_batch(12, 5, 3, seed=1)
+    return {
+        "random": (x, y, c),
+        "one sample": random_batch(1, 4, 2, seed=2),
+        "one class": random_batch(6, 1, 3, seed=3),
+        "one class present": (x, torch.full_like(y, 2), c),
+        "absent classes": (x, y % 2, c),
+        "on the centers": (c[y].clone(), y, c),
+        "all one point": (torch.zeros_like(x), y, torch.zeros_like(c)),
+        "on the wrong center": (c[(y + 1) % 5].clone(), y, c),
+        "norm 1e4": random_batch(12, 5, 3, scale=1e4, seed=4),
+        "close together, far out": (x + 1e4, y, c + 1e4),
+        "one dimension": random_batch(9, 3, 1, seed=5),
+    }

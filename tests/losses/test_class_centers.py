@@ -1,20 +1,63 @@
-"""The centers' state: finite whatever a batch holds, and float32 whatever the model around them becomes."""
+"""The centers: their step against a loop, finite whatever a batch holds, float32 whatever the model around them becomes."""
 
 import math
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 from fercore.checks import nan_passes
-from fercore.losses import ClassCenters
+from fercore.losses import ClassCenters, center_step, dda_center_gradient
 from fercore.samplers import MisclassificationRecord
-from tests.oracles import random_batch
+from tests.oracles import close, hard_cases, random_batch, slow_center_step, slow_dda_gradients
 
 
 def batch() -> tuple[Tensor, Tensor]:
     x, y, _ = random_batch(9, 4, 3)
     return x.float(), y
+
+
+# --- a step -----------------------------------------------------------------------------------------------------------
+
+
+def test_center_step_by_hand():
+    centers = ClassCenters(3, 2, alpha=0.5)
+    centers.centers.copy_(torch.tensor([[0.0, 0.0], [2.0, 2.0], [5.0, 5.0]]))
+    centers.update(torch.tensor([[1.0, 2.0], [3.0, 4.0], [4.0, 0.0]]), torch.tensor([0, 0, 1]))
+    # class 0: ((0-1) + (0-3), (0-2) + (0-4)) / (1+2) = (-4/3, -2); class 1: (2-4, 2-0) / (1+1) = (-1, 1); half of each
+    expected = torch.tensor([[2 / 3, 1.0], [2.5, 1.5], [5.0, 5.0]])
+    torch.testing.assert_close(centers.centers, expected)
+
+
+@pytest.mark.parametrize("case", hard_cases())
+@pytest.mark.parametrize("with_attention", [False, True])
+def test_center_step_equals_the_loop(case, with_attention):
+    x, y, c = hard_cases()[case]
+    attention = torch.rand(x.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    expected = slow_center_step(x, y, c, attention if with_attention else torch.ones_like(x))
+    found = center_step(x, y, c, attention if with_attention else None)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12 * max(1, float(x.abs().max())))
+
+
+def test_update_moves_by_alpha_times_step_plus_gradient():
+    x, y, c = random_batch(12, 5, 3)
+    gradient = dda_center_gradient(x, y, c)
+    centers = ClassCenters(5, 3, alpha=0.25).double()
+    centers.centers.copy_(c)
+    centers.update(x, y, gradient=gradient)
+    ones = torch.ones_like(x)
+    close(centers.centers, c - 0.25 * (slow_center_step(x, y, c, ones) + slow_dda_gradients(x, y, c)[1]))
+
+
+def test_absent_class_does_not_move():
+    x, y, c = hard_cases()["absent classes"]
+    centers = ClassCenters(5, 3).double()
+    centers.centers.copy_(c)
+    centers.update(x, y)
+    assert torch.equal(centers.centers[2:], c[2:])
+    assert (centers.centers[:2] != c[:2]).all()
 
 
 # --- what is not finite -----------------------------------------------------------------------------------------------
@@ -94,3 +137,76 @@ def test_float64_embeddings_move_float32_centers():
     second.update(x.double(), y)
     assert second.centers.dtype == torch.float32
     torch.testing.assert_close(first.centers, second.centers)
+
+
+# --- the state --------------------------------------------------------------------------------------------------------
+
+
+def test_class_centers_are_a_buffer():
+    centers = ClassCenters(5, 3)
+    assert list(centers.state_dict()) == ["centers"]
+    assert not list(centers.parameters())
+    assert centers.to("meta").centers.device.type == "meta"
+    assert ClassCenters(5, 3).double().centers.dtype == torch.float64
+
+
+def test_class_centers_round_trip_through_state_dict():
+    first, second = ClassCenters(5, 3), ClassCenters(5, 3)
+    assert not torch.equal(first.centers, second.centers)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.centers, second.centers)
+
+
+@pytest.mark.parametrize(("init", "variance"), [("he", 2 / 8), ("released", 2 / 2000)])
+def test_center_init_has_its_variance(init, variance):
+    torch.manual_seed(0)
+    assert ClassCenters(2000, 8, init=init).centers.var().item() == pytest.approx(variance, rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", [{"num_classes": 0}, {"dim": 0}, {"init": "zeros"}])
+def test_class_centers_refuse_wrong_arguments(wrong):
+    with pytest.raises(ValueError, match=rf"^[^\n]*{next(iter(wrong))}[^\n]*$"):
+        ClassCenters(**({"num_classes": 5, "dim": 3} | wrong))
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+def updated(x: Tensor, y: Tensor, c: Tensor) -> dict[str, Tensor]:
+    """The centers after one update by each rule, and the gradient that was handed in."""
+    attention, gradient = x.abs().clamp(max=1), dda_center_gradient(x, y, c)
+    result = {}
+    for name, options in {
+        "plain": {},
+        "attention": {"attention": attention},
+        "gradient": {"gradient": gradient},
+    }.items():
+        centers = ClassCenters(*c.shape).to(c.dtype)
+        centers.centers.copy_(c)
+        centers.update(x, y, **options)
+        result[name] = centers.centers
+    return result | {"given gradient": gradient}
+
+
+def half_a_batch(rank: int, folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        x, y, c = random_batch(12, 5, 3)
+        half = slice(6 * rank, 6 * rank + 6)
+        found[str(dtype)] = updated(x[half].to(dtype), y[half], c.to(dtype))
+    torch.save(found, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_move_centers_as_one(tmp_path):
+    mp.spawn(half_a_batch, args=(str(tmp_path),), nprocs=2)
+    x, y, c = random_batch(12, 5, 3)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        for dtype, tolerance in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
+            whole, half = updated(x.to(dtype), y, c.to(dtype)), found[str(dtype)]
+            for name in ("plain", "attention", "gradient"):
+                torch.testing.assert_close(half[name], whole[name], rtol=0, atol=tolerance)
+            own = slice(6 * rank, 6 * rank + 6)
+            assert torch.equal(half["given gradient"], dda_center_gradient(x[own].to(dtype), y[own], c.to(dtype)))
