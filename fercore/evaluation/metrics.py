@@ -83,6 +83,12 @@ def calibration_floor(probabilities: np.ndarray, bins: int = 15, draws: int = 50
     return float(np.mean([calibration_error(probabilities, labels, bins) for labels in drawn]))
 
 
+def nearest_means(embeddings: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """[N] classes of [N, D] embeddings by the nearest of [K, D] class means: a classifier that learns nothing."""
+    distances = np.linalg.norm(np.asarray(embeddings, dtype=float)[:, None] - means[None], axis=2)
+    return distances.argmin(axis=1)
+
+
 def class_geometry(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """The layout of the classes in embedding space, from [N, D] embeddings and [N] labels.
 

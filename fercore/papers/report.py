@@ -146,10 +146,13 @@ def stands_in(config: RunConfig, paper_data: str) -> bool:
 
 
 def baseline_of(experiment: Experiment, label: str) -> str:
-    """The row that `label` is compared with: softmax with the same pre-training, "softmax [...]", else the first row."""
-    _, bracket, pretraining = label.split(",")[0].partition(" [")
-    same = f"softmax{bracket}{pretraining}"
-    return same if same in experiment else next(iter(experiment))
+    """The row that `label` is compared with: softmax with the same pre-training "[...]" and in the same readings, as far as it
+    has them; else the first row.
+    """
+    row, *readings = label.split(", ")
+    _, bracket, pretraining = row.partition(" [")
+    same = [", ".join([f"softmax{bracket}{pretraining}", *readings[n:]]) for n in range(len(readings) + 1)]
+    return next((name for name in same if name in experiment), next(iter(experiment)))
 
 
 def measured_on(config: RunConfig, paper_data: str) -> str:

@@ -6,7 +6,7 @@ import torch
 from scipy import stats as scipy_stats
 from sklearn import metrics as sklearn_metrics
 
-from fercore.evaluation.metrics import class_geometry, confusion_matrix, recalls, summarize, vote
+from fercore.evaluation.metrics import class_geometry, confusion_matrix, nearest_means, recalls, summarize, vote
 from fercore.evaluation.stats import estimate, paired_difference, wilson_interval
 
 PREDICTIONS, LABELS = torch.tensor([0, 0, 1, 1, 2, 0]), torch.tensor([0, 0, 0, 1, 1, 2])
@@ -51,6 +51,12 @@ def test_a_class_without_images_has_no_recall_and_does_not_count():
     confusion = confusion_matrix(PREDICTIONS, LABELS, 4)
     assert np.isnan(recalls(confusion)[3])
     assert summarize(confusion) == summarize(confusion_matrix(PREDICTIONS, LABELS, 3))
+
+
+def test_the_nearest_mean_is_the_one_at_the_shortest_distance():
+    means = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 3.0]])
+    points = np.array([[1.0, 1.0], [2.1, 0.0], [-9.0, 9.0], [1.9, 0.0]], dtype=np.float16)
+    assert nearest_means(points, means).tolist() == [0, 1, 2, 0]
 
 
 def test_class_geometry_by_hand():

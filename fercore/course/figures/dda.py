@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fercore.evaluation.stats import Estimate
@@ -69,29 +67,28 @@ def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[st
 
 
 def plot_rate_map(
-    values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], title: str, row_label: str, column_label: str
-) -> Figure:
-    """A map of accuracies in percent, with a cross where the training diverged.
+    axes: Axes, values: np.ndarray, *, rows: Sequence[str], columns: Sequence[str], title: str, row_label: str = ""
+) -> None:
+    """A map of accuracies in percent against the learning rate, with a cross where the training diverged.
 
     Args:
+        axes: where to draw.
         values: [R, C]; NaN where it diverged.
-        rows, columns: [R] and [C] tick labels.
-        title, row_label, column_label: the figure's texts.
+        rows, columns: [R] and [C] tick labels, the columns being learning rates.
+        title, row_label: the axes' texts.
     """
     values = np.asarray(values, dtype=float)
     lost = np.isnan(values)
-    figure, axes = plt.subplots(figsize=(3.2 + 1.0 * len(columns), 1.4 + 0.45 * len(rows)))
     axes.set_facecolor("0.9")  # what shows through where a cell is masked
     sns.heatmap(
-        values, mask=lost, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes,
-        xticklabels=columns, yticklabels=rows, cbar_kws={"label": "accuracy (%)"},
+        values, mask=lost, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes, cbar=False,
+        xticklabels=columns, yticklabels=rows,
     )  # fmt: skip
     for row, column in np.argwhere(lost):
         axes.text(column + 0.5, row + 0.5, DIVERGED, ha="center", va="center", color="#D55E00", fontsize=14)
-    axes.set(title=title, xlabel=column_label, ylabel=row_label)
+    axes.set(title=title, xlabel="learning rate", ylabel=row_label)
     axes.tick_params(axis="y", rotation=0, length=0)
     axes.tick_params(axis="x", length=0)
-    return figure
 
 
 def plot_confusion_difference(
