@@ -314,7 +314,7 @@ PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
 }
 
 
-ONE_SEED = ("rate_map", "stabilizers", "tuning", "label_noise", "amtc3l_anatomy")
+ONE_SEED = ("digit_rates", "rate_map", "stabilizers", "tuning", "label_noise", "amtc3l_anatomy")
 
 
 def drawn(profile: str) -> set[str]:
