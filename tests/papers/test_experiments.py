@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fercore.config import RunConfig, config_from
-from fercore.papers.experiments import EXPERIMENTS, ONE_SEED, table_3_3
+from fercore.papers.experiments import EXPERIMENTS, FIXED_SEEDS, table_3_3
 from fercore.papers.tables import MOST_SEEDS, SEEDS, on_own_data
 from fercore.paths import RESULTS
 from fercore.profiles import PROFILES
@@ -22,14 +22,14 @@ def test_a_row_has_every_shipped_seed_of_its_config(shipped_results):
     found: dict[RunConfig, set[RunConfig]] = {}
     for config in map(config_from, stored):
         found.setdefault(alike(config), set()).add(config)
-    for name in EXPERIMENTS.keys() - set(ONE_SEED):
+    for name in EXPERIMENTS.keys() - set(FIXED_SEEDS):
         for label, configs in EXPERIMENTS[name]("laptop").items():
             assert found.get(alike(configs[0]), set()) <= set(configs), (name, label)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_row_has_the_profiles_seeds_or_every_fold(profile):
-    for name in EXPERIMENTS.keys() - set(ONE_SEED):
+    for name in EXPERIMENTS.keys() - set(FIXED_SEEDS):
         for configs in EXPERIMENTS[name](profile).values():
             seeds = [config.seed for config in configs]
             assert seeds == list(range(SEEDS[profile])) or {config.fold for config in configs} == set(range(len(configs)))
