@@ -1,7 +1,9 @@
-"""What a training will take, computed before it begins: arithmetic, GPU memory, disk. Nothing is trained or measured.
+"""What trainings cost, counted and not measured: nothing is trained, no clock is read.
 
-The network runs one step on PyTorch's "meta" device, where tensors have shapes and no numbers, while its multiplications and
-the tensors that it keeps for the backward pass are counted.
+`expect` says what one run takes: arithmetic, GPU memory, disk; `plan`, what the published tables take on their own data; and
+`cost_of`, what a method has and holds beside another one on the same network. Operations are counted in a step on PyTorch's
+"meta" device, where tensors have shapes and no numbers; what a step holds is what autograd saves for its backward pass
+(`keeping`).
 """
 
 import math
@@ -185,7 +187,50 @@ def storage_of(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-# --- tables -------------------------------------------------------------------------------------------------------------
+# --- a method beside another ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What `cost_of` counts.
+
+    Attributes:
+        network: parameters that are used at test time.
+        training_only: what training has beside them, thrown away afterwards: parameters, and centers, which no gradient moves.
+        held: bytes that a step keeps for its backward pass, without the weights.
+    """
+
+    network: int
+    training_only: int
+    held: int
+
+
+def cost_of(config: RunConfig, num_classes: int) -> Cost:
+    """Build the network of a run on faces and do one step with noise for images: nothing is read, nothing is trained."""
+    seed_everything(config.seed)
+    model, objective = build(config, num_classes)
+    return Cost(count_numbers(model), count_numbers(objective), held_by_step(config, model, objective, num_classes))
+
+
+def count_numbers(module: nn.Module) -> int:
+    """Parameters, and centers."""
+    centers = getattr(module, "centers", None)
+    return sum(weight.numel() for weight in module.parameters()) + (0 if centers is None else centers.numel())
+
+
+def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_classes: int) -> int:
+    """Bytes of all tensors, each storage once, that autograd saves in one step on noise."""
+    labels = torch.arange(2 * config.batch_size) % num_classes
+    faces = Images(torch.empty(0), labels, identities=torch.arange(len(labels)) // num_classes)
+    batch = make_batches(objective, config, 0, faces)[0]
+    model.to(memory_format=torch.channels_last)
+    images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
+    weights = (weight for module in (model, objective) for weight in module.parameters())
+    (loss, _), held = keeping(lambda: BatchLoss(model, objective)(images, labels[batch.positions], batch, 1.0), weights)
+    return held if loss.requires_grad else 0
+
+
+# --- the published tables -----------------------------------------------------------------------------------------
 
 
 def plan(tables: Iterable[str] = tuple(OWN_DATA), *, tflops: float, step_ms: float = STEP_MS, gpus: int = 1) -> pd.DataFrame:
@@ -228,43 +273,3 @@ def to_text(table: pd.DataFrame) -> pd.DataFrame:
     """A plan as it is printed: a few digits, for it is no more exact than that."""
     digits = {"hours": "{:.1f}", "longest run": "{:.0f}", "GPU": "{:.1f}", "disk": "{:.0f}"}
     return table.assign(**{name: [form.format(value) for value in table[name]] for name, form in digits.items()})
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What `cost_of` counts.
-
-    Attributes:
-        network: parameters that are used at test time.
-        training_only: what training has beside them, thrown away afterwards: parameters, and centers, which no gradient moves.
-        held: bytes that a step keeps for its backward pass, without the weights.
-    """
-
-    network: int
-    training_only: int
-    held: int
-
-
-def cost_of(config: RunConfig, num_classes: int) -> Cost:
-    """Build the network of a run on faces and do one step with noise for images: nothing is read, nothing is trained."""
-    seed_everything(config.seed)
-    model, objective = build(config, num_classes)
-    return Cost(count_numbers(model), count_numbers(objective), held_by_step(config, model, objective, num_classes))
-
-
-def count_numbers(module: nn.Module) -> int:
-    """Parameters, and centers."""
-    centers = getattr(module, "centers", None)
-    return sum(weight.numel() for weight in module.parameters()) + (0 if centers is None else centers.numel())
-
-
-def held_by_step(config: RunConfig, model: nn.Module, objective: nn.Module, num_classes: int) -> int:
-    """Bytes of all tensors, each storage once, that autograd saves in one step on noise."""
-    labels = torch.arange(2 * config.batch_size) % num_classes
-    faces = Images(torch.empty(0), labels, identities=torch.arange(len(labels)) // num_classes)
-    batch = make_batches(objective, config, 0, faces)[0]
-    model.to(memory_format=torch.channels_last)
-    images = torch.randn(len(batch.positions), 3, config.crop, config.crop).to(memory_format=torch.channels_last)
-    weights = (weight for module in (model, objective) for weight in module.parameters())
-    (loss, _), held = keeping(lambda: BatchLoss(model, objective)(images, labels[batch.positions], batch, 1.0), weights)
-    return held if loss.requires_grad else 0
