@@ -6,7 +6,7 @@ and the error of a command line come at once, without loading PyTorch for a few 
 
 INITS = ("he", "released")  # of the centers
 NORMALIZATIONS = ("paper", "released")  # of the DDA loss
-CENTER_STEPS = ("eq3.10", "wen")  # of DDA
+CENTER_STEPS = ("eq3.10", "wen", "released")  # of DDA
 REDUCTIONS = ("mean", "sum")  # of a sample's TC3L over the embedding's dimensions
 FORMS = ("hinge", "log")  # of TC3L
 MARGIN_GRADIENTS = ("detached", "attached")  # of AMTC3L

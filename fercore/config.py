@@ -101,7 +101,9 @@ class RunConfig:
     gamma: Annotated[float | None, Of.METHOD, Between(0, 1e6), "weight of the DDA loss"] = None
     gamma_warmup: Annotated[float | None, Of.METHOD, Between(0, 1), "share of the training in which gamma rises from 0"] = None
     normalization: Annotated[str | None, Of.METHOD, OneOf(NORMALIZATIONS), "paper: 1/(2m); released: 1/(2m^2)"] = None
-    center_step: Annotated[str | None, Of.METHOD, OneOf(CENTER_STEPS), "eq3.10: Wen's plus the gradient of DDA"] = None
+    center_step: Annotated[
+        str | None, Of.METHOD, OneOf(CENTER_STEPS), "wen, or plus DDA's gradient (released: times gamma)"
+    ] = None
     dim_reduction: Annotated[str | None, Of.METHOD, OneOf(REDUCTIONS), "of TC3L over the dimensions"] = None
     form: Annotated[str | None, Of.METHOD, OneOf(FORMS), "of TC3L; log is Arsenault's"] = None
     margin_grad: Annotated[str | None, Of.METHOD, OneOf(MARGIN_GRADIENTS), "detached: the margin is a constant"] = None

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from fercore.config import RunConfig
-from fercore.data import Splits
+from fercore.data import Splits, parse_name
 from fercore.evaluation.evaluate import evaluate_together
 from fercore.evaluation.metrics import confusion_matrix, recalls, summarize, vote
 
 KEPT_DIMENSIONS = 24  # of the test embeddings in a result
 SNAPSHOT_PER_CLASS = 100  # training images whose embeddings are kept after every epoch
 FLOAT16_MAX = 6e4
+BY_HIGHEST = ("ckplus",)  # sets whose sequences the (N+M) paper (5.3) calls by the surest frame; others by the mean
 
 
 def test_once(
@@ -28,7 +29,9 @@ def test_once(
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}
         if data.test.sequences is not None:
-            voted = confusion_matrix(*vote(logits, data.test.labels, data.test.sequences), data.num_classes).cpu().numpy()
+            by = "amax" if parse_name(config.data)[0] in BY_HIGHEST else "mean"
+            votes = vote(logits, data.test.labels, data.test.sequences, by=by)
+            voted = confusion_matrix(*votes, data.num_classes).cpu().numpy()
             test[name] |= {"sequence_accuracy": summarize(voted)["accuracy"], "sequence_confusion": voted.tolist()}
     arrays = {"test_embeddings": compact(principal(embeddings))}
     arrays["test_labels"] = class_numbers(data.test.labels)

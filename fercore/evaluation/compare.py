@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from fercore.config import RunConfig
+from fercore.data import parse_name
 from fercore.evaluation.metrics import recalls, summarize
 from fercore.evaluation.stats import Estimate, estimate, paired_difference
 from fercore.runs.find import find_result
 from fercore.runs.result import RunResult
 
 Trial = int | tuple[int, int]
+PER_IMAGE = ("mmi",)  # whose published accuracies are shares of its images (ERRATA.md, E18)
 
 
 def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy") -> dict[str, str]:
@@ -49,14 +51,16 @@ def trial(config: RunConfig) -> Trial:
 
 
 def measure(run: RunResult, metric: str) -> float:
-    """A number of the test set after the last epoch, named as paper.csv's columns are; of whole sequences, where it has them.
+    """A number of the test set after the last epoch, named as published.csv's columns are; of whole sequences, where there are
+    any. MMI's accuracy is of images, as the published one is.
 
     "accuracy", "balanced accuracy", "minority recall" (the mean over the classes with few training images), "recall Fear", or
     "Fear as Anger": the share of the fearful images that were called angry. NaN where the set has no such class.
     """
     last = run.test["last"]
     if metric == "accuracy":
-        return last.get("sequence_accuracy", run.accuracy)
+        per_image = parse_name(run.config.data)[0] in PER_IMAGE
+        return run.accuracy if per_image else last.get("sequence_accuracy", run.accuracy)
     confusion = np.array(last.get("sequence_confusion", last["confusion"]))
     if metric.replace("_", " ") == "balanced accuracy":
         return summarize(confusion)["balanced_accuracy"] if "sequence_confusion" in last else run.balanced_accuracy

@@ -27,20 +27,22 @@ def summarize(confusion: np.ndarray) -> dict[str, float]:
     }
 
 
-def vote(logits: Tensor, labels: Tensor, sequences: Tensor) -> tuple[Tensor, Tensor]:
-    """(predictions [S], labels [S]) of S sequences: the class of the highest mean softmax over the frames of each.
+def vote(logits: Tensor, labels: Tensor, sequences: Tensor, *, by: str = "mean") -> tuple[Tensor, Tensor]:
+    """(predictions [S], labels [S]) of S sequences: the class of the highest softmax over the frames of each.
 
     Args:
         logits: [N, K], of frames.
         labels: [N]; the frames of a sequence share one.
         sequences: [N], which sequence a frame is of.
+        by: "mean" of a class over the frames, or "amax", the highest of a single frame.
     """
     _, number = sequences.unique(return_inverse=True)
     count = int(number.max()) + 1
-    summed = torch.zeros(count, logits.shape[1], dtype=torch.float64, device=logits.device)
-    summed.index_add_(0, number, logits.double().softmax(dim=1))
+    score = torch.zeros(count, logits.shape[1], dtype=torch.float64, device=logits.device)
+    probabilities = logits.double().softmax(dim=1)
+    score.scatter_reduce_(0, number[:, None].expand_as(probabilities), probabilities, by, include_self=False)
     truth = torch.zeros(count, dtype=torch.int64, device=logits.device).scatter_(0, number, labels.long())
-    return summed.argmax(dim=1), truth
+    return score.argmax(dim=1), truth
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -118,20 +118,27 @@ class Center(Softmax):
 
 
 class DDA(Center):
-    """L_S + lambda_c L_C + gamma L_DDA (thesis, 3.6); the centers follow (3.10), or Wen's rule alone."""
+    """L_S + lambda_c L_C + gamma L_DDA (thesis, 3.6); the centers follow (3.10), or Wen's rule alone.
+
+    As released, the DDA part of (3.10) is multiplied by gamma, as in the derivative of the joint loss (ERRATA.md, D5).
+    """
 
     def forward(self, step: Step) -> Tensor:
-        warmup = self.config.gamma_warmup
-        gamma = self.config.gamma * (min(1.0, step.progress / warmup) if warmup else 1.0)
         dda = dda_loss(step.embeddings, step.labels, self.centers, normalization=self.config.normalization)
-        return super().forward(step) + gamma * dda
+        return super().forward(step) + self.gamma_at(step) * dda
 
     def after_step(self, step: Step) -> None:
         gradient = None
-        if self.config.center_step == "eq3.10":
+        if self.config.center_step != "wen":
             normalization = self.config.normalization
             gradient = dda_center_gradient(step.embeddings, step.labels, self.centers, normalization=normalization)
+        if self.config.center_step == "released":
+            gradient = self.gamma_at(step) * gradient
         self.class_centers.update(step.embeddings, step.labels, gradient=gradient)
+
+    def gamma_at(self, step: Step) -> float:
+        warmup = self.config.gamma_warmup
+        return self.config.gamma * (min(1.0, step.progress / warmup) if warmup else 1.0)
 
 
 class DACL(Center):

@@ -27,5 +27,5 @@ TUPLE_TRAINING = {"trunk": "inception", "optimizer": "adam", "lr": 0.001, "pretr
 }
 TUPLE_PAPER = dict.fromkeys(("ckplus", "mmi", "sfew"), TUPLE_TRAINING) | {"simfer": TUPLE_TRAINING | {"pretrained": "none"}}
 NPLUSM_PAPER = {name: recipe | {"batch_size": 144} for name, recipe in TUPLE_PAPER.items()}
-NPLUSM_PAPER["mmi"] = NPLUSM_PAPER["mmi"] | {"batch_size": 132, "positives": 5}
+NPLUSM_PAPER["mmi"] |= {"batch_size": 120, "positives": 5, "negatives": 5}
 NPLUS1_PAPER = {name: recipe | {"batch_size": 96} for name, recipe in TUPLE_PAPER.items()}  # 12 tuples here too

@@ -35,6 +35,17 @@ def test_a_sequence_is_recognized_by_the_mean_of_its_frames():
     assert [part.tolist() for part in vote(sure, torch.tensor([1, 1, 1]), torch.tensor([4, 4, 4]))] == [[1], [1]]
 
 
+def test_a_sequence_is_called_by_its_surest_frame_where_the_paper_does_so():
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(60, 4, generator=generator)
+    sequences = torch.arange(60) // 3
+    by_hand = [logits[3 * i : 3 * i + 3].softmax(dim=1).max(dim=0).values.argmax().item() for i in range(20)]
+    highest, _ = vote(logits, torch.zeros(60), sequences, by="amax")
+    mean, _ = vote(logits, torch.zeros(60), sequences)
+    assert highest.tolist() == by_hand
+    assert not torch.equal(highest, mean)
+
+
 def test_metrics_equal_scikit_learn():
     generator = torch.Generator().manual_seed(0)
     predictions, labels = torch.randint(7, (2, 500), generator=generator)

@@ -79,7 +79,7 @@ def test_rows_are_compared_with_softmax_of_their_own_recipe():
         ("table I", "baseline", {"lr": 0.01, "trunk": "resnet50", "augment": "multi-scale", "head": "amtc3l"}),
         ("table II", "pipeline a MM-NSS", {"lr": 0.05, "trunk": "resnet50", "method": "tc3l-mm"}),
         ("table 1", "2B(N+M)Softmax", {"batch_size": 144, "positives": 6, "pretrained": "fer2013", "crop": 48}),
-        ("table 2", "2B(N+M)Softmax", {"batch_size": 132, "positives": 5, "data": "mmi"}),
+        ("table 2", "2B(N+M)Softmax", {"batch_size": 120, "positives": 5, "negatives": 5, "data": "mmi"}),
         ("table 5", "1B(N+1)Softmax", {"method": "nplus1-1b", "optimizer": "adam", "softmax_of": "queries"}),
     ],
 )

@@ -152,6 +152,9 @@ def test_accuracy_of_sequences_where_the_set_has_them():
     pretend(config, 0.8, FACES, sequence_accuracy=0.9, sequence_confusion=(5 * np.eye(7, dtype=int)).tolist())
     assert compare([config], [config], "Fear as Fear")["here"] == "100.00 (1)"
     assert compare([config], [config], "balanced accuracy")["here"] == "100.00 (1)"
+    images = RunConfig(method="softmax", data="mmi:somewhere", profile="quick", seed=0)  # published in images (E18)
+    pretend(images, 0.8, FACES, sequence_accuracy=0.9)
+    assert compare([images], [images])["here"] == "80.00 (1)"
 
 
 def test_folds_are_paired_by_fold():
