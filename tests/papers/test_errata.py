@@ -155,7 +155,7 @@ def test_d5_the_released_center_step_has_gamma():
 
 
 def test_e8_table_2_is_in_halves_of_its_sequences():
-    """Entries are multiples of 1/(2 n), to the printed digit, but for two slips, a misprint (41.1) and a digit cut off (1.19)."""
+    """Entries are multiples of 1/(2 n), to the printed digit, but for two slips, a misprint (41.1) and a cut digit (1.19)."""
     off = [
         share
         for row, count in zip(counts.MMI_ROWS, counts.MMI_SEQUENCES, strict=True)
