@@ -97,7 +97,8 @@ def fit(session: Session, data: Splits, execution: Execution, watch: Watch | Non
     `watch` is shown every step's loss, before its backward pass, and what it was made of.
     """
     config = session.config
-    trainer = Trainer(config, data, execution, watch)
+    start = starting_weights(config, execution.device)  # may train another run, and so comes before the seed
+    trainer = Trainer(config, data, execution, start, watch)
     record = session.resume(trainer.parts)
     started = time.perf_counter() - record.seconds
     bar = progress_bar(config, trainer.total_steps, done=len(record.epochs) * trainer.steps_per_epoch)
@@ -130,9 +131,10 @@ class Trainer:
             in a plane; None for faces.
     """
 
-    def __init__(self, config: RunConfig, data: Splits, execution: Execution, watch: Watch | None) -> None:
+    def __init__(
+        self, config: RunConfig, data: Splits, execution: Execution, start: str | Path | None, watch: Watch | None
+    ) -> None:
         self.config, self.data, self.device, self.watch = config, data, execution.device, watch
-        start = starting_weights(config, self.device)  # may train another run, and so comes before the seed
         seed_everything(config.seed)
         self.model, self.objective = build(config, data.num_classes)
         if start:

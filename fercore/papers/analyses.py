@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from fercore.config import RunConfig
 from fercore.data import load_data, parse_name
@@ -82,8 +83,8 @@ def steps(config: RunConfig, device: str) -> Arrays:
         parts = {"cross_entropy": entropy, "own": loss - entropy}
         row = {"sizes": len(step.labels)} | {name: part.item() for name, part in parts.items()}
         for name, part in parts.items():
-            (gradient,) = torch.autograd.grad(part, step.embeddings, retain_graph=True)
-            row[f"{name}_pull"] = gradient.norm().item()
+            (gradient,) = torch.autograd.grad(part, as_computed(step.embeddings), retain_graph=True)
+            row[f"{name}_pull"] = gradient.float().norm().item()
         rows.append(row)
         seen_classes.append(torch.stack([step.logits.argmax(dim=1), step.labels]).cpu())
 
@@ -91,6 +92,12 @@ def steps(config: RunConfig, device: str) -> Arrays:
     predictions, labels = torch.cat(seen_classes, dim=1).numpy().astype(np.uint8)
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return table | {"predictions": predictions, "labels": labels}
+
+
+def as_computed(embeddings: Tensor) -> GradientEdge:
+    """Where the network made them: in bfloat16 a step has a copy in float32, on which the logits do not hang."""
+    edge = get_gradient_edge(embeddings)
+    return GradientEdge(*edge.node.next_functions[0]) if edge.node.name().startswith("ToCopyBackward") else edge
 
 
 ASKED_PER_CLASS, HIDDEN_PER_CLASS = 60, 20  # a shipped answer must stay small

@@ -59,7 +59,7 @@ class RunResult:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What figures need, read on first use: see `train.test_once` and `train.collect_snapshots`."""
+        """What figures need, read on first use: see `fercore.evaluation.artifacts`."""
         if self.array_file is None or not self.array_file.exists():
             raise StoreError(f"run {self.config.id} has no arrays; train it again with fresh=True")
         with np.load(self.array_file) as saved:

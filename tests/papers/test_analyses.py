@@ -80,13 +80,15 @@ def test_wrong_questions_get_one_line(tiny, monkeypatch):
     lost = dataclasses.replace(train(tiny(method="softmax")), status="diverged")
     assert isinstance(lost, RunResult)
     monkeypatch.setattr("fercore.trained.find_result", lambda config: lost)
-    with pytest.raises(ConfigError, match="diverged"):
+    with pytest.raises(StoreError, match="diverged"):
         examine(tiny(method="softmax"), "probabilities")
 
 
-def test_watched_steps_are_those_of_the_training(tiny):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_watched_steps_are_those_of_the_training(precision, tiny):
     config = tiny(method="tc3l-ns", weight=5.0)
-    result, seen = train(config), examine(config, "steps")
+    result, seen = train(config, precision=precision), examine(config, "steps")
+    assert train(config).provenance["precision"] == precision
     joint = (seen["cross_entropy"] + seen["own"]).reshape(config.epochs, -1).mean(axis=1)
     assert joint == pytest.approx([row["loss"] for row in result.epochs], rel=1e-4)
     assert seen["own"].min() > 0
