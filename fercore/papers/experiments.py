@@ -175,7 +175,7 @@ def dacl_ablation(profile: str) -> Experiment:
 
 
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.tuning), a row each; and what a seed does to one, with softmax's default."""
+    """The trials of every method (fercore.papers.tuning), a row each; and what a seed does to one, with softmax's default."""
     tried = {method: trials(method, profile) for method in METHODS}
     rows = {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
     default = tried["softmax"][0]

@@ -1,0 +1,50 @@
+"""The pages of the repository: every link and named file is there, the map names every room, the README's loss trains."""
+
+import re
+
+import pytest
+import torch
+
+from fercore.config import RunConfig
+from fercore.methods import build, objectives, table
+from fercore.methods.objectives import Step
+from fercore.paths import ROOT
+
+PAGES = ["README.md", "CONTRIBUTING.md", "ERRATA.md", "data/README.md", "figures/INDEX.md", "figures/REPORT.md"]
+PLACEHOLDER = re.compile("NN_name|/ID/|yours")
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page):
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text())
+    local = [link for link in links if not link.startswith("http")]
+    assert not [link for link in local if not ((ROOT / page).parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_is_there(page):
+    named = re.findall(r"`((?:fercore|simfer|tests|results|figures|notebooks)/[\w./]*)`", (ROOT / page).read_text())
+    assert not [name for name in named if not (ROOT / name).exists() and not PLACEHOLDER.search(name)]
+
+
+def test_the_map_names_every_room_of_the_library():
+    drawn = (ROOT / "CONTRIBUTING.md").read_text().split("```")[1]
+    rooms = [path.name for path in (ROOT / "fercore").iterdir() if not path.name.startswith(("__init__", "__pycache__"))]
+    assert not [room for room in rooms if not re.search(rf"\b{re.escape(room)}\b", drawn)]
+    assert not [name for name in re.findall(r"(\w+\.py)\b", drawn) if name not in rooms and name != "test_layers.py"]
+
+
+def test_the_readmes_loss_is_a_method(monkeypatch):
+    loss, row = README.split("## Add a loss of your own")[1].split("```python\n")[1:3]
+    own = vars(objectives) | {"your_loss": lambda embeddings, labels, centers: (embeddings - centers[labels]).abs().sum()}
+    exec(loss.split("```")[0], own)
+    monkeypatch.setattr(objectives, "Yours", own["Yours"], raising=False)
+    monkeypatch.setattr(table, "METHODS", dict(table.METHODS))
+    exec(row.split("```")[0], vars(table))
+    config = RunConfig(method="yours", data="wmnist", profile="quick", weight=2.0)
+    _, objective = build(config, 10)
+    x, labels = torch.randn(4, 2, requires_grad=True), torch.arange(4)
+    step = Step(x, torch.zeros(4, 10), labels)
+    added = objective(step) - objectives.Center.forward(objective, step)
+    assert added.item() == pytest.approx(2 * (x - objective.centers[labels]).abs().sum().item())
