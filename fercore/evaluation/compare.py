@@ -27,9 +27,7 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
     return {
         "here": f"{ours:.2f}" if values else "-",
         "95 % interval": interval(ours),
-        "minus softmax": "-"
-        if same or not difference.n
-        else f"{difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]",
+        "minus softmax": "-" if same or not difference.n else signed(difference),
         "status": status(configs, runs) if values or not converged else "no such class here",
     }
 
