@@ -21,8 +21,7 @@ from torch import nn
 
 from fercore.cli import parser
 from fercore.config import RunConfig, config_from
-from fercore.methods.table import find_method
-from fercore.models.build import build_model, output_shapes
+from fercore.methods import build
 from fercore.parallel.devices import seed_everything
 from fercore.paths import RESULTS
 from fercore.runs import shipped
@@ -92,9 +91,7 @@ def weights_of(module: nn.Module) -> dict[str, object]:
 def test_a_seed_gives_the_same_fresh_weights(held):
     config = RunConfig(**held["given"])
     seed_everything(config.seed)
-    model = build_model(config, held["classes"])
-    features, dim = output_shapes(model, config)
-    objective = find_method(config.method).objective(config, held["classes"], dim, features)
+    model, objective = build(config, held["classes"])
     assert held["model"] == weights_of(model)
     assert held["objective"] == weights_of(objective)
 
