@@ -163,7 +163,8 @@ def test_simfer_is_rendered_once_by_its_own_command(renderer, data_folder, capsy
     folder = data_folder / "simfer" / "quick"
     for _ in range(2):
         assert len(load("simfer", preset="quick").test) == 28
-    assert renderer == [[sys.executable, "-m", "simfer", "--preset", "quick", "--out", str(folder), "--seed", "0"]]
+    (command,) = renderer
+    assert command[:9] == [sys.executable, "-m", "simfer", "--preset", "quick", "--out", str(folder), "--seed", "0"]
     assert capsys.readouterr().err.count("rendering SimFER's preset quick") == 1
 
 
