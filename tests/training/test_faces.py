@@ -171,7 +171,7 @@ def test_simfer_is_rendered_once_by_its_own_command(renderer, data_folder, capsy
 def test_sequences_are_of_other_people(renderer, data_folder):
     """Another seed makes other people: who is tested on in a fold is not known from a pre-training on a preset of seed 0."""
     simfer.make_simfer("sequences")
-    assert renderer[0][-4:] == ["--out", str(data_folder / "simfer" / "sequences"), "--seed", "1"]
+    assert renderer[0][5:9] == ["--out", str(data_folder / "simfer" / "sequences"), "--seed", "1"]
 
 
 def test_an_unfinished_simfer_is_gone_on_with(renderer, data_folder):
