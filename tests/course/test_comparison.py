@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fercore.config import RunConfig
 from fercore.paths import ROOT
 from fercore.runs.result import sha256
 
@@ -54,7 +55,9 @@ def restored(*paths: Path):
 
 
 def shipped_softmax(tree: Path) -> Path:
-    return next((tree / "results" / "runs").glob("softmax-wmnist-laptop-s0-*/result.json"))
+    """The run of chapter 01's first row."""
+    config = RunConfig(method="softmax", data="wmnist", profile="laptop")
+    return tree / "results" / "runs" / config.id / "result.json"
 
 
 def change_test_accuracy(result: Path) -> None:

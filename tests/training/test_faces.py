@@ -220,7 +220,7 @@ def test_evaluation_crops_the_center_whatever_the_batch(tiny, tree, monkeypatch)
     model = build_model(tiny(), 7)
     whole = evaluate(model, data.test.images, data, 20)
     assert model.training
-    monkeypatch.setattr(loop, "EVAL_PIXELS", 3 * 20 * 20)
+    monkeypatch.setattr("fercore.evaluation.evaluate.EVAL_PIXELS", 3 * 20 * 20)
     for one, other in zip(whole, evaluate(model, data.test.images, data, 20), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
     model.eval()
