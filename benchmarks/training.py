@@ -1,6 +1,11 @@
-"""Speed of training: the loop against a bare one, how near it is to what the cores can multiply, and what each method adds."""
+"""Speed of training: the loop against a bare one, how near it is to what the cores can multiply, what precision and waiting
+threads do to it, and what each method adds.
+"""
 
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,23 +16,30 @@ import torch.nn.functional as F
 from timing import alternate, ratio
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
 
 import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.data.augment import center_crop, normalize
 from fercore.data.splits import Images, Splits
-from fercore.methods.objectives import Step, make_objective
+from fercore.methods import build
+from fercore.methods.objectives import Step
 from fercore.methods.table import METHODS
-from fercore.models.build import build_model, output_shapes
+from fercore.models.build import build_model
+from fercore.parallel.devices import Execution
+from fercore.paths import ROOT
 
 Row = tuple[str, ...]
 CPU = torch.device("cpu")
 LENETS = dict(method="softmax", profile="laptop", epochs=1, data_fraction=0.117, lr=0.001)
-NETWORKS = {  # what is trained for one epoch, through `fercore.train.fit` and through the bare loop
+NETWORKS = {  # what is trained for one epoch, by a `fercore.train.Trainer` and through the bare loop
     "LeNets++, half width, batch 128": RunConfig(**LENETS),
     "LeNets++, full width, batch 128": RunConfig(**LENETS | {"data_fraction": 0.05}, width=1.0),
     "ResNet-18, quarter width, 40 px, batch 32": RunConfig(method="softmax", data="simfer", profile="quick", epochs=1),
+}
+WIDTHS = {f"LeNets++, width {width}, batch 128": RunConfig(**LENETS, width=width) for width in (0.25, 0.5, 1.0)} | {
+    name: config for name, config in NETWORKS.items() if "ResNet" in name
 }
 MATRIX = 2048  # of the matrix product whose speed is the machine's peak
 
@@ -40,8 +52,9 @@ def training_rows(repetitions: int = 5) -> list[Row]:
     for name, config in NETWORKS.items():
         data = load_data(config.data, **config.data_options)
         images = normalize(views(data, config), data.mean, data.std)
+        trainer = make_trainer(config, data)
         ours, bare = alternate(
-            lambda c=config, d=data: loop_seconds(c, d), lambda c=config, x=images, d=data: bare_seconds(c, x, d), repetitions
+            lambda t=trainer: epoch_seconds(t), lambda c=config, x=images, d=data: bare_seconds(c, x, d), repetitions
         )
         count = len(data.train)
         speed = [f"{count / statistics.median(seconds):,.0f} images/s" for seconds in (ours, bare)]
@@ -59,30 +72,67 @@ def training_rows(repetitions: int = 5) -> list[Row]:
     return rows
 
 
+def precision_rows(repetitions: int = 3) -> list[Row]:
+    """The same steps with the network in bfloat16 and in float32."""
+    rows = []
+    for name, config in WIDTHS.items():
+        data = load_data(config.data, **config.data_options)
+        trainers = [make_trainer(config, data, precision) for precision in ("bf16", "fp32")]
+        seconds = alternate(*(lambda t=trainer: epoch_seconds(t) for trainer in trainers), repetitions)
+        speed = [f"{trainers[0].steps_per_epoch / statistics.median(times):,.1f} steps/s" for times in seconds]
+        rows.append((f"bfloat16, {name}", speed[0], "float32", speed[1], ratio(*seconds)))
+    return rows
+
+
+SPINNING = "import torch"  # before fercore: threads wait as OpenMP's default has it, for a while in a loop that does nothing
+EPOCH = """
+{first}
+from fercore.config import RunConfig
+from fercore.data import load_data
+from training import LENETS, epoch_seconds, make_trainer
+config = RunConfig(**LENETS)
+print(epoch_seconds(make_trainer(config, load_data(config.data, **config.data_options))))
+"""
+
+
+def waiting_rows(repetitions: int = 3) -> list[Row]:
+    """Threads that sleep while they wait, as `import fercore` asks for, against OpenMP's default: with the cores for
+    themselves, and beside a program that keeps one of them busy.
+    """
+    rows = []
+    for place, others in (("alone", 0), ("beside a busy program", 1)):
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
+        try:
+            seconds = alternate(lambda: seconds_in_python(""), lambda: seconds_in_python(SPINNING), repetitions)
+        finally:
+            for process in busy:
+                process.kill()
+        times = [f"{statistics.median(found):.1f} s" for found in seconds]
+        rows.append((f"sleeping threads, an epoch {place}", times[0], "OpenMP's default", times[1], ratio(*seconds)))
+    return rows
+
+
+def seconds_in_python(first: str) -> float:
+    """Of an epoch of LeNets++ at half width in a Python of its own, where OpenMP's policy is the one that it starts with."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
+    code = [sys.executable, "-c", EPOCH.format(first=first)]
+    return float(subprocess.run(code, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
 def views(data: Splits, config: RunConfig) -> Tensor:
     images = data.train.images[:]
     return images if config.crop is None else center_crop(images, config.crop)
 
 
-class EpochDoneError(Exception):
-    """Raised in place of the validation, when the steps of the epoch are done."""
+def make_trainer(config: RunConfig, data: Splits, precision: str = "fp32") -> loop.Trainer:
+    return loop.Trainer(config, data, Execution(CPU, precision), start=None, watch=None)
 
 
-def loop_seconds(config: RunConfig, data: Splits) -> float:
-    """Seconds between the start of the progress bar and the end of the first epoch's steps."""
-    started, bar = [], loop.progress_bar
-
-    def start(*arguments: object, **options: object):
-        started.append(time.perf_counter())
-        return bar(*arguments, **options)
-
-    replaced = {"progress_bar": start, "load_checkpoint": lambda _: None, "open_folder": lambda _: Path()}
-    with mock.patch.multiple(loop, **replaced, validate=mock.Mock(side_effect=EpochDoneError)):
-        try:
-            loop.fit(config, data, CPU)
-        except EpochDoneError:
-            return time.perf_counter() - started[0]
-    raise RuntimeError("the training loop did not validate")
+def epoch_seconds(trainer: loop.Trainer) -> float:
+    """Of the steps of the first epoch, without the validation."""
+    with mock.patch.object(loop, "validate", return_value={}):
+        return timed(lambda: trainer.epoch(0, tqdm(disable=True)))
 
 
 def bare_seconds(config: RunConfig, images: Tensor, data: Splits) -> float:
@@ -151,10 +201,8 @@ def make_step(method: str) -> tuple[Callable[[], None], Callable[[], None]]:
     torch.manual_seed(0)
     labels, identities = torch.randint(7, (640,)), torch.randint(20, (640,))
     split = Images(torch.randint(0, 256, (640, 3, 90, 90), dtype=torch.uint8), labels, identities)
-    model = build_model(config, 7)
-    features, dim = output_shapes(model, config)
+    model, objective = build(config, 7)
     model.to(memory_format=torch.channels_last)
-    objective = make_objective(config, 7, dim, features)
     weights = [*model.parameters(), *objective.parameters()]
     optimizer = loop.make_optimizer(config, weights)
     batch = loop.make_batches(objective, config, 0, split)[0]

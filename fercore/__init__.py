@@ -11,6 +11,7 @@
 PyTorch is imported with the first part that computes.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from fercore.trained import load_trained, predict
 
 __version__ = "0.1.0"
+
+# Before PyTorch is loaded: threads that spin while they wait for each other are many times slower beside another program.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 __all__ = ["METHODS", "RunConfig", "load_trained", "predict"]
 LAZY = {"METHODS": "methods.table", "RunConfig": "config", "load_trained": "trained", "predict": "trained"}
 
