@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -95,7 +96,13 @@ def load_faces(
 def say(catalog: Catalog, *lines: Iterable[str]) -> None:
     """What a user should know of the set, a line each, on stderr."""
     for line in chain(*lines):
-        print(f"{shown(catalog.root)}: {line}", file=sys.stderr)
+        say_once(f"{shown(catalog.root)}: {line}")
+
+
+@cache
+def say_once(line: str) -> None:
+    """A set is loaded many times in a process."""
+    print(line, file=sys.stderr)
 
 
 def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:

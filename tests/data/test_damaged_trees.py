@@ -337,8 +337,8 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     ),
     "fer2013: pixels beyond any type": (
         "fer2013",
-        line("fer2013.csv", 3, "0," + "9" * 99 + ",Training"),
-        ("line 3", "whole numbers"),
+        line("fer2013.csv", 3, "0," + "9" * 99 + " 7" * 2303 + ",Training"),
+        ("line 3", "0..255"),
     ),
     "fer2013: truncated": ("fer2013", halve("fer2013.csv"), ("fer2013.csv, line 1",)),
     "fer2013 npz: truncated": ("fer2013-npz", halve("fer2013.npz"), ("fer2013.npz", "not such an npz")),

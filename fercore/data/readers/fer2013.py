@@ -1,5 +1,6 @@
 """FER2013 (Goodfellow et al., 2013), whose tables hold the pixels, as CK+'s csv does; and FER+ (Barsoum et al., 2016)."""
 
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -58,12 +59,16 @@ def read_pixels_of(
 def read_pixels(text: str, path: Path, line: int) -> bytes:
     """48 x 48 bytes from 2,304 numbers separated by blanks."""
     try:
-        values = bytes(map(int, text.split()))
-    except (ValueError, OverflowError):
-        raise bad(path, "pixels are not whole numbers of 0..255", "restore the file", line) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy stops where no number stands, and only warns
+            values = np.fromstring(text, dtype=np.int64, sep=" ")  # six times as fast as `int` of each
+    except (ValueError, DeprecationWarning):
+        raise bad(path, "pixels are not whole numbers", "restore the file", line) from None
     if len(values) != SIZE**2:
         raise bad(path, f"{len(values):,} pixels, expected {SIZE**2:,}", "restore the file (it may be truncated)", line)
-    return values
+    if values.min() < 0 or values.max() > 255:
+        raise bad(path, f"pixels of {values.min()}..{values.max()}, expected 0..255", "restore the file", line)
+    return values.astype(np.uint8).tobytes()
 
 
 def read_challenge(root: Path) -> Catalog:
