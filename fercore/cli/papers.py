@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,17 @@ def find_experiments(names: list[str], profile: str) -> dict[str, list[RunConfig
 
 
 def find_tables(names: list[str]) -> list[RunConfig]:
-    """The runs of the published tables of these names that can train here; the others are told, a line a reason."""
-    from fercore.papers.tables import OWN_DATA, trainable
+    """The runs of the published tables of these names."""
+    from fercore.papers.tables import OWN_DATA, runs_for
 
-    runs, lack = trainable(OWN_DATA if "all" in names else names)
+    return runs_for(OWN_DATA if "all" in names else names)
+
+
+def that_train_here(configs: Iterable[RunConfig], names: list[str]) -> list[RunConfig]:
+    """Of the runs of these tables or experiments those whose data are here; the others are told, a line a reason."""
+    from fercore.papers.tables import trainable
+
+    runs, lack = trainable(configs, names)
     for reason, count in lack.items():
         print(f"not trained: {count} runs, for {reason} is not here", file=sys.stderr)
     return runs

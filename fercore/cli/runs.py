@@ -5,7 +5,7 @@ import itertools
 from typing import Any
 
 from fercore.cli.options import add_command, add_config_options, literal, make_config, split_pair
-from fercore.cli.papers import find_experiments, find_tables
+from fercore.cli.papers import find_experiments, find_tables, that_train_here
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, SweepError
 from fercore.parallel.torchrun import rank
@@ -96,9 +96,10 @@ def sweep_configs(options: argparse.Namespace) -> list[RunConfig]:
     if options.table:
         if options.experiment or options.set or options.grid or options.profile == "laptop":
             raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
-        return find_tables(options.table)
+        return that_train_here(find_tables(options.table), options.table)
     if options.experiment:
-        return [config for runs in find_experiments(options.experiment, options.profile).values() for config in runs]
+        rows = find_experiments(options.experiment, options.profile)
+        return that_train_here((config for runs in rows.values() for config in runs), options.experiment)
     grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
     seeds = options.seeds.split(",")
     return [make_config(options, *choice, ("seed", seed)) for choice in itertools.product(*grid) for seed in seeds]

@@ -10,6 +10,7 @@ CLASS_NAMES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "
 DOUBTFUL = ("dropped",)  # what may be done with images that ruin results, but use them
 OWN = "folder"  # anyone's own class folders
 DATASETS = ("wmnist", *FACES)
+FREE = ("wmnist", "simfer", "simfer-id")  # fetched or rendered here; of the others everyone has to bring the images
 
 
 def parse_name(data: str) -> tuple[str, str | None]:

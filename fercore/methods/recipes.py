@@ -10,11 +10,12 @@ DACL_PAPER = {
 }
 
 # AMTC3L's paper, IV-B, for RAF-DB, where it says 60 epochs and a tenth of the rate every 20. Momentum, weight decay and the
-# size of the crops are lost: the thesis's stand in.
+# size of the crops are lost: the thesis's stand in. Its equation 3 sums over the dimensions.
 TC3L_TRAINING = {"trunk": "resnet50", "lr": 0.05, "augment": "multi-scale", "erasing": 0.5}
+TC3L_RAF = TC3L_TRAINING | {"image_size": 256, "crop": 224}
 TC3L_PAPER = {
-    "rafdb": TC3L_TRAINING | {"image_size": 256, "crop": 224},
-    "affectnet": TC3L_TRAINING | {"pretrained": "imagenet"},
+    "rafdb": TC3L_RAF | {"dim_reduction": "sum"},
+    "affectnet": TC3L_TRAINING | {"pretrained": "imagenet", "dim_reduction": "sum"},
     "simfer": TC3L_TRAINING,
 }
 

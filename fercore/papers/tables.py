@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from fercore.config import RunConfig
-from fercore.data.names import parse_name
+from fercore.data.names import FREE, parse_name
 from fercore.data.readers.sequences import CK_FOLDS, MMI_FOLDS
 from fercore.errors import ConfigError
-from fercore.methods.recipes import DACL_PAPER, TC3L_PAPER
+from fercore.methods.recipes import DACL_PAPER, TC3L_RAF
 from fercore.paths import data_dir, shown
 from fercore.profiles import check_profile
 from fercore.runs.find import find_result
@@ -137,7 +137,7 @@ def on_sequences(rows: Rows, profile: str) -> Experiment:
 
 FACE_WEIGHTS = "data/weights/msceleb_resnet18.pth"  # the thesis's have no address: put your own there
 OWN_FOLDS = {"ckplus": CK_FOLDS, "mmi": MMI_FOLDS}  # one run a fold: the spread is over folds
-BASELINE = TC3L_PAPER["rafdb"] | {"lr": 0.01}  # the AMTC3L paper's recipe, at the rate of its cross entropy
+BASELINE = TC3L_RAF | {"lr": 0.01}  # the AMTC3L paper's recipe, at the rate of its cross entropy
 
 
 def chapter_4(data: str) -> list[tuple[str, Rows]]:
@@ -201,26 +201,25 @@ def runs_for(tables: Iterable[str]) -> list[RunConfig]:
 
 def lacking(config: RunConfig) -> str:
     """What this machine lacks for a run, for a reader; empty where it lacks nothing."""
-    kind, _, weights = config.pretrained.partition(":")
+    kind, _, weights = (config.pretrained or "none").partition(":")
     for name in [parse_name(config.data)[0]] + ["fer2013"] * (kind == "fer2013"):
-        if not (data_dir() / name).is_dir():
+        if name not in FREE and not (data_dir() / name).is_dir():
             return f"{shown(data_dir() / name)} (data/README.md says how to get it; a link will do)"
     return weights if weights and not Path(weights).is_file() else ""
 
 
-def trainable(tables: Iterable[str]) -> tuple[list[RunConfig], dict[str, int]]:
-    """The runs of these tables that can train here, and of the others how many lack what.
+def trainable(configs: Iterable[RunConfig], names: Iterable[str]) -> tuple[list[RunConfig], dict[str, int]]:
+    """Of these runs those that are stored or can train here, and of the others how many lack what.
 
     Raises:
-        ConfigError: a table is unknown, or nothing can train.
+        ConfigError: there is none; it says of which tables or experiments, by `names`.
     """
-    tables = list(tables)
     runs, lack = [], {}
-    for config in runs_for(tables):
-        if reason := lacking(config):
+    for config in configs:
+        if (reason := lacking(config)) and not find_result(config):
             lack[reason] = lack.get(reason, 0) + 1
         else:
             runs.append(config)
     if not runs:
-        raise ConfigError(f"nothing of {', '.join(tables)} can train here: not found: {'; '.join(lack)}")
+        raise ConfigError(f"nothing of {', '.join(names)} can train here: not found: {'; '.join(lack)}")
     return runs, lack

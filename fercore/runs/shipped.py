@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fercore.config import RunConfig
+from fercore.data.names import FREE, parse_name
 from fercore.errors import StoreError
 from fercore.paths import RESULTS, shown
 from fercore.runs.local import local_folder
@@ -79,7 +80,7 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
     Args:
         results: what to ship.
         drawn: ids of the runs whose embeddings figures may draw; those of the others, most of a run's bytes, stay here. None
-            means all.
+            means all. Embeddings of photographs stay here in any case.
 
     Returns:
         How many runs and analyses are new or changed.
@@ -94,7 +95,7 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
             before = rows.get(result.config.id)
             if result.array_file.parent != folder:
                 folder.mkdir(parents=True, exist_ok=True)
-                with_embeddings = drawn is None or result.config.id in drawn
+                with_embeddings = parse_name(result.config.data)[0] in FREE and (drawn is None or result.config.id in drawn)
                 arrays = {
                     name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"
                 }

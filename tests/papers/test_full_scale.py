@@ -11,7 +11,9 @@ from torch import nn
 
 import fercore.papers.report
 import fercore.train as loop
-from fercore.cli import main
+from fercore.cli import main, parser
+from fercore.cli.papers import find_experiments
+from fercore.cli.runs import sweep_configs
 from fercore.config import RunConfig
 from fercore.course.rehearsal import LAYOUTS, write_layout
 from fercore.data.releases import check_dataset
@@ -106,11 +108,11 @@ def test_tables_share_their_runs():
 
 
 def test_no_experiment_of_the_course_needs_licensed_data():
-    """`make results` and `--experiment all` train on every machine."""
-    for make in EXPERIMENTS.values():
+    """`make results` and `--experiment all` train on every machine, and on photographs where FER2013 is."""
+    for name, make in EXPERIMENTS.items():
         for profile in PROFILES:
             data = {config.data for configs in make(profile).values() for config in configs}
-            assert data <= {"wmnist", "simfer", "simfer-id"}
+            assert data <= {"wmnist", "simfer", "simfer-id"} or (name, data) == ("photographs", {"fer2013"})
 
 
 def test_an_unknown_table_is_one_line():
@@ -141,13 +143,26 @@ def test_a_run_says_what_it_lacks(folder):
 
 def test_what_can_train_is_told_apart_from_what_cannot(folder):
     with pytest.raises(ConfigError) as error:
-        trainable(["table 4.1"])
+        trainable(runs_for(["table 4.1"]), ["table 4.1"])
     assert one_line(error.value).startswith("nothing of table 4.1 can train here: not found: ")
     (folder / "rafdb").mkdir(parents=True)
-    runs, lack = trainable(["table 4.1", "table 3.4"])
+    runs, lack = trainable(runs_for(["table 4.1", "table 3.4"]), ["table 4.1", "table 3.4"])
     assert len(runs) == 5 * (4 + 6)
     assert {config.data for config in runs} == {"rafdb"}
     assert list(lack.values()) == [5 * 6, 5 * 4]
+
+
+def test_without_fer2013_every_experiment_trains_but_photographs(folder, capsys):
+    options = parser().parse_args(["sweep", "--experiment", "all", "--profile", "quick"])
+    wanted = [config for runs in find_experiments(["all"], "quick").values() for config in runs]
+    photographed = [config for config in wanted if config.data == "fer2013"]
+    assert photographed
+    assert sweep_configs(options) == [config for config in wanted if config.data != "fer2013"]
+    told = capsys.readouterr().err
+    assert told.startswith(f"not trained: {len(photographed)} runs, for ")
+    assert "fer2013 (data/README.md" in told
+    (folder / "fer2013").mkdir(parents=True)
+    assert sweep_configs(options) == wanted
 
 
 # --- what it takes ----------------------------------------------------------------------------------------------------
@@ -282,7 +297,7 @@ def test_what_cannot_be_is_one_line(arguments, message):
 
 def test_a_table_is_one_command(folder, capsys):
     (folder / "rafdb").mkdir(parents=True)
-    for config in trainable(["table 4.1"])[0]:
+    for config in trainable(runs_for(["table 4.1"]), [])[0]:
         pretend(config, 0.8, FACES)
     with pytest.raises(SystemExit) as exit_:
         main(["sweep", "--table", "table 4.1"])

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import fercore.train as loop
+from fercore.config import RunConfig
 from fercore.errors import NotShipped, StoreError
 from fercore.runs import shipped as shipped_store
 from fercore.runs.find import find_result
@@ -304,3 +305,10 @@ def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
     kept, slim = (set(shipped_result(config).arrays) for config in configs)
     assert kept - slim == {"test_embeddings"}
     assert "test_predictions" in slim
+
+
+def test_embeddings_of_photographs_are_never_shipped(tiny):
+    of_digits = train(tiny())
+    of_faces = dataclasses.replace(of_digits, config=RunConfig(method="softmax", data="fer2013"))
+    ship([of_faces])
+    assert set(of_digits.arrays) - set(shipped_result(of_faces.config).arrays) == {"test_embeddings"}
