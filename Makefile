@@ -52,7 +52,7 @@ notebooks: $(READY)
 	$(PYTHON) -m book.fold
 
 book: $(READY)
-	$(PYTHON) -m sphinx -q -c book -d book/_build/doctrees . book/_build/html
+	$(PYTHON) -m sphinx -q --fresh-env -c book -d book/_build/doctrees . book/_build/html
 	@echo "open book/_build/index.html"
 
 bench: $(READY)

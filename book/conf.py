@@ -44,18 +44,22 @@ mathjax_path = fetch_mathjax(HERE / "_static" / "mathjax" / "tex-svg.js").name
 mathjax_path = f"mathjax/{mathjax_path}"
 mathjax3_config = {"options": {"enableMenu": False}, "svg": {"fontCache": "local"}}
 
+default_role = "py:obj"  # in a docstring, `name` is a link where there is such a name
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 napoleon_use_rtype = napoleon_use_param = False
 codeautolink_concat_default = True  # a notebook's cells are one program: imports at its top hold below
+codeautolink_autodoc_inject = True  # below each function, the chapters that use it
 codeautolink_warn_on_missing_inventory = codeautolink_warn_on_failed_resolve = False
 
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
-html_css_files = ["book.css"]
+html_css_files, html_js_files = ["book.css"], ["book.js"]
+html_show_search_summary = False  # it would fetch pages, which a page from a disk may not
 html_copy_source = html_show_sourcelink = False
 html_last_updated_fmt = None
 html_theme_options = {

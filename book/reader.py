@@ -63,8 +63,12 @@ class Anchors:
 
 
 def permalink(anchor: str, what: str) -> nodes.reference:
-    """The sign that shows when the pointer is near, as at headings."""
-    return nodes.reference("", "#", refid=anchor, classes=["headerlink"], reftitle=f"Link to this {what}", internal=True)
+    """The sign that shows when the pointer or the keyboard is near, as at headings."""
+    return nodes.reference("", "#", refid=anchor, classes=["here"], reftitle=f"Link to this {what}", internal=True)
+
+
+def put_permalink_after(node: nodes.Element, anchor: str, what: str) -> None:
+    node.parent.insert(node.parent.index(node) + 1, nodes.paragraph("", "", permalink(anchor, what), classes=["here"]))
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -104,10 +108,10 @@ def describe_figures(document: nodes.document, anchors: Anchors) -> None:
     """Anchor and alternative text of every picture that a cell drew."""
     for cell in document.findall(lambda node: isinstance(node, nodes.container) and node.get("nb_element") == "cell_code"):
         names = figure_names(cell.astext())
-        for position, picture in enumerate(cell.findall(nodes.image)):
+        for position, picture in enumerate(list(cell.findall(nodes.image))):
             picture["alt"] = caption_of(cell)
             name = names[position] if position < len(names) else "figure"
-            anchors.give(picture, name.replace("_", "-"), picture["alt"])
+            put_permalink_after(picture, anchors.give(picture, name.replace("_", "-"), picture["alt"]), "figure")
 
 
 def figure_names(code: str) -> list[str]:
@@ -116,12 +120,12 @@ def figure_names(code: str) -> list[str]:
 
 
 def caption_of(cell: nodes.Element) -> str:
-    """The first words that follow the cell, or failing that its chapter's heading, no longer than a listener can bear."""
+    """The chapter's heading and the words after the cell, or those before it; no longer than a listener can bear."""
     section = next(node for node in ancestors(cell) if isinstance(node, nodes.section))
-    following = section.children[section.index(cell) + 1 :] if cell in section.children else []
-    words = next((node.astext() for node in following if isinstance(node, nodes.paragraph)), "")
-    heading = next(section.findall(nodes.title)).astext()
-    text = " ".join(f"{heading}. {words}".split())
+    place = section.index(cell)
+    around = [*section.children[place:], *reversed(section.children[:place])]
+    words = next((node.astext() for node in around if isinstance(node, nodes.paragraph)), "")
+    text = " ".join(f"{next(section.findall(nodes.title)).astext()}. {words}".split())
     return text if len(text) <= ALT_LENGTH else text[:ALT_LENGTH].rsplit(" ", 1)[0] + " ..."
 
 
@@ -138,7 +142,8 @@ def number_equations(document: nodes.document, anchors: Anchors) -> None:
     """The paper's number of an equation, written beside it as `(3.5)`, is its anchor: `eq-3-5`."""
     for block in list(document.findall(nodes.math_block)):
         for number in EQUATION.findall(block.astext()):
-            anchors.give(block, f"eq-{number.replace('.', '-')}", f"({number})")
+            anchor = anchors.give(block, f"eq-{number.replace('.', '-')}", f"({number})")
+            put_permalink_after(block, anchor, f"equation ({number})")
 
 
 def name_errata(document: nodes.document, anchors: Anchors) -> None:

@@ -20,7 +20,7 @@ from fercore.errors import FercoreError
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KINDS = ("text", "code", "task", "check", "hint")
 YOURS = "...  # your lines here"
-FOLDED = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+FOLDED = {"jupyter": {"source_hidden": True}, "mystnb": {"code_prompt_show": "the check"}, "tags": ["hide-input"]}
 
 
 def expect(name: str, got: object, wanted: object, mistakes: Mapping[str, object] | None = None) -> None:
