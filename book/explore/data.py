@@ -13,7 +13,15 @@ import numpy as np
 from PIL import Image
 
 from fercore.config import RunConfig
-from fercore.papers.experiments import amtc3l_anatomy, chapter_1, gamma_sweep
+from fercore.papers.experiments import (
+    HIGH_GAMMAS,
+    Experiment,
+    amtc3l_anatomy,
+    chapter_1,
+    gamma_sweep,
+    table_3_1,
+    table_3_1_normalized,
+)
 from fercore.plots import class_colors
 from fercore.runs.result import RunResult
 from fercore.runs.shipped import shipped_result
@@ -28,29 +36,36 @@ FOLDER = Path(__file__).parents[1] / "_static" / "explore"
 # --- the plane ----------------------------------------------------------------------------------------------------------
 
 PER_CLASS = 50  # of the 100 images a digit that each run follows through its epochs
-NETWORKS = {"LeNets++, half width": {}}  # a reader's choice -> what its runs have other than the chapters'
+OWN_RATE = ", normalized, own rate"
 
 
 def plane() -> dict:
     """What the page knows: classes [K], their colors, which are rare, and every run as `followed` gives it."""
-    softmax = shipped_result(plane_losses()["softmax"])
-    names = softmax.provenance["class_names"]
-    runs = [
-        {"network": network, "loss": label.partition(", ")[0], "setting": label.partition(", ")[2]} | followed(result)
-        for network, changes in NETWORKS.items()
-        for label, config in plane_losses().items()
-        if (result := shipped_result(config.replace(**changes))) is not None
-    ]
-    return {"classes": names, "minority": softmax.provenance["minority"], "colors": class_colors(len(names)), "runs": runs}
+    provenance = shipped_result(chapter_1("laptop")["softmax"][0]).provenance
+    runs = []
+    for network, rows in networks().items():
+        for label, config in rows.items():
+            loss, _, setting = label.replace("DDA gamma", "DDA, gamma").partition(", ")
+            runs.append({"network": network, "loss": loss, "setting": setting} | followed(shipped_result(config)))
+    names = provenance["class_names"]
+    return {"classes": names, "minority": provenance["minority"], "colors": class_colors(len(names)), "runs": runs}
 
 
-def plane_losses() -> dict[str, RunConfig]:
-    """The losses to choose from, each with seed 0 of its chapter: 1, 2 and 6."""
-    chapters = chapter_1("laptop"), gamma_sweep("laptop"), amtc3l_anatomy("laptop")
-    softmax, gammas, anatomy = ({label: rows[0] for label, rows in chapter.items()} for chapter in chapters)
-    dda = {f"DDA, gamma {gamma}": config for gamma, config in gammas.items() if gamma != "0"}
-    lossless = {label: anatomy[label] for label in anatomy if label.endswith("-NSS")}
-    return {label: softmax[label] for label in ("softmax", "center loss")} | dda | lossless
+def networks() -> dict[str, dict[str, RunConfig]]:
+    """{network: {loss: its run with seed 0}}, from chapters 1, 2 and 6."""
+    high = {f"DDA gamma {gamma}, released": gamma_sweep("laptop")[str(gamma)] for gamma in HIGH_GAMMAS}
+    lossless = {label: runs for label, runs in amtc3l_anatomy("laptop").items() if label.endswith("-NSS")}
+    published = {label: runs for label, runs in table_3_1_normalized("laptop").items() if label.endswith(OWN_RATE)}
+    return {
+        "LeNets++ by the thesis's words": first_of(table_3_1("laptop") | high | lossless),
+        "LeNets++ as its author published it": first_of(
+            {label.removesuffix(OWN_RATE): runs for label, runs in published.items()}
+        ),
+    }
+
+
+def first_of(rows: Experiment) -> dict[str, RunConfig]:
+    return {label: runs[0] for label, runs in rows.items()}
 
 
 def followed(result: RunResult) -> dict:
@@ -83,7 +98,7 @@ def packed(values: np.ndarray, reach: float) -> str:
 
 def rival_record() -> dict:
     """For the hardest negative: centers [K, 2] of the AMTC3L run of chapter 6, and who was taken for whom, S [K, K]."""
-    run = shipped_result(plane_losses()["AMTC3L, MM-NSS"])
+    run = shipped_result(amtc3l_anatomy("laptop")["AMTC3L, MM-NSS"][0])
     record = np.array(run.test["last"]["confusion"])
     np.fill_diagonal(record, 0)
     centers = run.arrays["centers"][-1].astype(float).round(2)

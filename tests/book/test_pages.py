@@ -224,11 +224,13 @@ def test_the_plane_moves_by_keyboard(pages, tab):
     assert "epoch 6 of 6" in said(tab)
     assert digits.first.get_attribute("style") != before
     tab.get_by_role("combobox", name="Loss").select_option("DDA")
-    tab.get_by_role("combobox", name="Setting").select_option("gamma 5")
-    assert said(tab).startswith("DDA, gamma 5, epoch 6")
+    tab.get_by_role("combobox", name="Setting").select_option("gamma 5, released")
+    assert said(tab).startswith("DDA, gamma 5, released, epoch 6")
     assert tab.locator(".centers path").count() == 10
-    tab.get_by_role("combobox", name="Setting").select_option("gamma 20")
+    tab.get_by_role("combobox", name="Setting").select_option("gamma 20, released")
     assert "the loss exceeded a million" in said(tab)
+    tab.get_by_role("combobox", name="Network").select_option("LeNets++ as its author published it")
+    assert "gamma 1, printed, epoch 6 of 12" in said(tab)
 
 
 def test_the_face_changes_with_every_slider(pages, tab):

@@ -33,7 +33,9 @@
   let centers = [];
 
   function changed() {
-    const mine = runs.filter((one) => one.network === network.value && one.loss === loss.value);
+    const here = runs.filter((one) => one.network === network.value);
+    loss.offer(unique(here.map((one) => one.loss)));
+    const mine = here.filter((one) => one.loss === loss.value);
     setting.offer(unique(mine.map((one) => one.setting)));
     run = mine.find((one) => one.setting === setting.value) || mine[0];
     places = centers = [];
@@ -45,6 +47,7 @@
       points.append(...run.labels.map((k) => draw("text", { fill: colors[k], class: isRare(k) ? "rare" : "" }, classes[k])));
       if (run.centers) marks.append(...classes.map((_, k) => draw("path", { d: "M-5 0H5M0-5V5", stroke: colors[k] })));
       epoch.input.max = run.epochs;
+      epoch.value = Math.min(epoch.value, run.epochs);
     }
     lost.textContent = run.accuracy === null ? "this training diverged" : "";
     move();
