@@ -16,7 +16,7 @@ from fercore.paths import NOTEBOOKS, ROOT
 playwright = pytest.importorskip("playwright.sync_api")
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+INSTALLED = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -41,12 +41,13 @@ def pages(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Headless Chromium with an empty profile."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
+    """Headless Chromium with an empty profile: the system's, or the one that playwright fetched."""
     with playwright.sync_playwright() as driver:
-        profile = tmp_path_factory.mktemp("profile")
-        chromium = driver.chromium.launch_persistent_context(str(profile), executable_path=CHROMIUM, headless=True, args=QUIET)
+        program = INSTALLED or driver.chromium.executable_path
+        if not Path(program).exists():
+            pytest.skip("no Chromium here: apt-get install chromium, or python -m playwright install chromium")
+        profile = str(tmp_path_factory.mktemp("profile"))
+        chromium = driver.chromium.launch_persistent_context(profile, executable_path=program, headless=True, args=QUIET)
         yield chromium
         chromium.close()
 
