@@ -60,7 +60,12 @@ def standing() -> Path:
 def shown(path: Path) -> str:
     """`path` as a user finds it: from where he stands if it lies inside, else as it is."""
     path, here = Path(path), standing()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return printable(str(path.relative_to(here)) if path.is_relative_to(here) else str(path))
+
+
+def printable(name: str) -> str:
+    """`name` in one line that every output takes: a file may be called anything, with line breaks or in no known encoding."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 
 
 for variable in ("FERCORE_HOME", "FERCORE_DATA", "FERCORE_RUNS", "FERCORE_FIGURES"):

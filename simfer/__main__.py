@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(prog="simfer", description="Render faces with seven expressions, in RAF-DB's layout.")
-    command.add_argument("--preset", default="quick", help="such as laptop; listed in data/README.md (default: quick)")
+    command.add_argument(
+        "--preset", default="quick", help="such as laptop; an unknown one is answered with all (default: quick)"
+    )
     command.add_argument("--out", type=Path, help="the folder to write, or to go on with")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(

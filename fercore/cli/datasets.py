@@ -30,9 +30,8 @@ def data_command(options: argparse.Namespace) -> int:
     if options.name == "wmnist":
         return print_wmnist()
     if options.name != "simfer":
-        raise ConfigError(
-            f"{options.name} cannot be fetched: its terms are to be accepted first; data/README.md says how to get it"
-        )
+        mend = "data/README.md of the repository says how to get it"
+        raise ConfigError(f"{options.name} cannot be fetched: its terms are to be accepted first; {mend}")
 
     from fercore.data.simfer import make_simfer
 

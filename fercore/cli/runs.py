@@ -9,7 +9,7 @@ from fercore.cli.papers import find_experiments, find_tables, that_train_here
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, SweepError
 from fercore.parallel.torchrun import rank
-from fercore.paths import shown
+from fercore.paths import printable, shown
 
 
 def add_commands(commands: Any) -> None:
@@ -114,7 +114,7 @@ def predict_command(options: argparse.Namespace) -> None:
 
     names, probabilities = predict(options.images, options.source, device=options.device)
     for image, row in zip(options.images, probabilities, strict=True):
-        print(f"{image}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
+        print(f"{printable(image)}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 
 
 def sweep_table(configs: list[RunConfig], fresh: bool) -> str:

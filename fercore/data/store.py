@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shlex
 import shutil
 import sys
 import weakref
@@ -235,7 +236,7 @@ def broken(catalog: Catalog, file: Path, reason: str) -> DataError:
 
 
 def check_command(catalog: Catalog) -> str:
-    return f"`python -m fercore data check {catalog.name} {shown(catalog.root)}`"
+    return f"`python -m fercore data check {catalog.name} {shlex.quote(shown(catalog.root))}`"
 
 
 def progress_bar(catalog: Catalog) -> tqdm:

@@ -204,7 +204,7 @@ def lacking(config: RunConfig) -> str:
     kind, _, weights = (config.pretrained or "none").partition(":")
     for name in [parse_name(config.data)[0]] + ["fer2013"] * (kind == "fer2013"):
         if name not in FREE and not (data_dir() / name).is_dir():
-            return f"{shown(data_dir() / name)} (data/README.md says how to get it; a link will do)"
+            return f"{shown(data_dir() / name)} (data/README.md of the repository says how to get it; a link will do)"
     return weights if weights and not Path(weights).is_file() else ""
 
 

@@ -172,7 +172,12 @@ def test_a_heap_is_divided_by_people_where_a_pattern_tells_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "named"),
-    [("(", "is no pattern"), ("P[0-9]+", "no group person"), ("(?P<person>X)", "does not tell who is seen")],
+    [
+        ("(", "is no pattern"),
+        ("P[0-9]+", "no group person"),
+        ("(?P<person>X)", "does not tell who is seen"),
+        ("(?P<person>X)?P", "does not tell who is seen"),
+    ],
 )
 def test_a_pattern_that_tells_nobody_is_refused(tmp_path, pattern, named):
     class_folders(tmp_path, ["up", "down"], {"": (3, 3)}, file="P_{i}.png")

@@ -110,6 +110,23 @@ def test_a_large_photograph_is_decoded_alike_in_training_and_predict(tmp_path):
     assert (stored(file, 48) == read_image(file, 48, 3).numpy()).all()
 
 
+ODD_NAMES = (b"two\nlines.jpg", b"caf\xe9.jpg", "smile \N{GRINNING FACE}.jpg".encode(), b"-rf.jpg", b"a 'quoted' \"name\".jpg")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_file_may_be_called_anything(tmp_path, name):
+    """Read as any other, and told in one line that every output can print."""
+    file = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    picture().save(file)
+    assert see_file(file).problem is None
+    assert np.array_equal(stored(file), read_image(file, SIDE, 3))
+    file.write_bytes(b"no image")
+    for read in (lambda: stored(file), lambda: read_image(file, SIDE, 3)):
+        with pytest.raises(DataError, match="not a readable image") as caught:
+            read()
+        one_line(caught.value).encode()
+
+
 def test_a_gray_network_sees_gray(tmp_path):
     file = tmp_path / "digit.png"
     gray = picture().convert("L")

@@ -35,6 +35,7 @@ FORMS = {  # layout of TREES -> what lies in PATH
     "fer2013-folders": "`train/angry`, `test/happy`",
     "fer2013-named": "the same, files named `PublicTest_1.jpg`, `PrivateTest_2.jpg`",
     "ferplus": "`fer2013new.csv` beside any table or array of FER2013",
+    "ferplus-folders": "`train/angry`, `validation/Contempt`, `test/...`",
     "ckplus": "`cohn-kanade-images/S005/001/*.png`, `Emotion/S005/001/*_emotion.txt`: the release",
     "ckplus-zips": "the same, its zips unpacked: `extended-cohn-kanade-images/`, `Emotion_labels/`",
     "ckplus-48": "`anger/S010_004_00000017.png`: CK+48",
@@ -135,6 +136,56 @@ def test_of_several_folders_none_is_guessed(tmp_path):
         READERS["rafdb"](tmp_path)
 
 
+def seven_and_contempt(root: Path) -> None:
+    trees.fer2013_folders(root)
+    trees.class_folders(root, ["contempt"], {"train": (1,), "test": (1,)})
+
+
+def packed_images(root: Path) -> None:
+    trees.rafdb(root)
+    (root / "Image" / "aligned").rename(root / "elsewhere")
+    (root / "Image" / "aligned.zip").touch()
+
+
+def heap_of_affectnet(root: Path) -> None:
+    trees.class_folders(root, ["anger", "contempt", "happy"], {"": (2, 2, 2)})
+
+
+def people_in_classes(root: Path) -> None:
+    trees.class_folders(root, ["happy/anna", "happy/bob", "sad/anna"], {"": (2, 2, 2)})
+
+
+def unprintable(root: Path) -> None:
+    trees.class_folders(root, ["bo\nred", "happy"], {"": (3, 3)})
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "below", "said"),
+    [
+        ("fer2013", lambda root: trees.write(root / "archive.zip", "PK"), "archive.zip", "is an archive; unpack it, and give"),
+        (
+            "fer2013",
+            lambda root: trees.write(root / "archive.zip", "PK"),
+            "",
+            r"is no folder of fer2013; unpack .*archive\.zip",
+        ),
+        ("folder", lambda root: trees.write(root / "faces.7z", "7z"), "", r"has no class folders; unpack .*faces\.7z"),
+        ("rafdb", packed_images, "", r"Image/aligned: folder not found; unpack .*aligned\.zip"),
+        ("affectnet", heap_of_affectnet, "", "or --data folder:PATH for any class folders"),
+        ("fer2013", seven_and_contempt, "", "train/Contempt: is no class of fer2013; expected Surprise, "),
+        ("folder", lambda root: root.mkdir(), "", "has no class folders; expected two or more"),
+        ("folder", people_in_classes, "", "has 0 class folders with images; expected two or more, each with the images of"),
+        ("folder", unprintable, "", r"bo\\nred: is the name of a class and cannot be printed; rename the folder"),
+    ],
+    ids=["archive", "archive-inside", "own-archive", "images-packed", "heap", "contempt", "empty", "nested", "unprintable"],
+)
+def test_what_cannot_be_read_is_told_with_its_mend(tmp_path, name, build, below, said):
+    build(tmp_path / "set")
+    with pytest.raises(DataError, match=said) as error:
+        READERS[name](tmp_path / "set" / below)
+    assert one_line(error.value)
+
+
 # --- what numbers and names mean --------------------------------------------------------------------------------------
 
 
@@ -199,6 +250,32 @@ def test_people_and_sequences_are_told_by_names(tmp_path):
     assert np.bincount(catalog.sequences).tolist() == [3] * 9
     for file, person in zip(catalog.files, catalog.identities, strict=True):
         assert sorted(who)[person] == file.name[:4]
+
+
+def test_affectnet_without_contempt_is_seven_classes(tmp_path):
+    trees.class_folders(tmp_path, "0123456", {"train": trees.AFFECTNET_SHARES[:7], "val": ONE_EACH})
+    catalog = READERS["affectnet"](tmp_path)
+    assert len(catalog.class_names) == 7
+    assert len(catalog) == sum(trees.AFFECTNET_SHARES[:7]) + 7
+
+
+ONE_EACH = (1,) * 7
+
+
+def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
+    trees.class_folders(tmp_path, ["bored", "keen", "odd"], {"train": (4, 4, 0), "test": (2, 2, 0), "later": (1, 0, 0)})
+    (tmp_path / "train" / "odd").mkdir()
+    photos = sorted((tmp_path / "train" / "bored").iterdir())
+    for photo, suffix in zip(photos, (".heic", ".HEIC", ".jfif", ".txt"), strict=True):
+        photo.rename(photo.with_suffix(suffix))
+    catalog = READERS["folder"](tmp_path)
+    assert len(catalog) == 1 + 4 + 4  # Windows calls a JPEG .jfif
+    assert catalog.skipped == {
+        "folders beside those of the splits": 1,
+        "images of a format that is not read (.heic; convert them to JPEG or PNG)": 2,
+        "files and folders among the images that are no images": 1,
+        "class folders without images": 1,
+    }
 
 
 def test_ferplus_is_what_most_voted(tmp_path):

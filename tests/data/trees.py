@@ -232,6 +232,11 @@ def ferplus(root: Path, image: ImageMaker = draw) -> None:
     write_table(root / "fer2013new.csv", f"Usage,Image name,{VOTED}", rows)
 
 
+def ferplus_folders(root: Path, image: ImageMaker = draw) -> None:
+    names = ["angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "suprise"]  # as a widespread copy has it
+    class_folders(root, names, {"train": (2,) * 8, "validation": (1,) * 8, "test": (1,) * 8}, image)
+
+
 def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
     rows = fer_rows(root, image)
     usages = ("Training", "PublicTest", "PrivateTest")
@@ -340,6 +345,7 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "fer2013-folders": ("fer2013", fer2013_folders),
     "fer2013-named": ("fer2013", fer2013_named),
     "ferplus": ("ferplus", ferplus),
+    "ferplus-folders": ("ferplus", ferplus_folders),
     "ckplus": ("ckplus", ckplus),
     "ckplus-zips": ("ckplus", ckplus_zips),
     "ckplus-48": ("ckplus", ckplus_48),

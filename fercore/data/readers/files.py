@@ -26,11 +26,15 @@ from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.errors import DataError
 from fercore.paths import shown
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".jp2"})  # images in formats that are not read
+ARCHIVES = frozenset({".zip", ".rar", ".7z", ".gz", ".tgz", ".tar"})
 UNLABELED = "images without a label"
 MOST_BYTES = 2**30  # of what is unpacked; the largest, FER2013, has 300 MB
 LONGEST_LINE = SMALL_FILE = 2**20  # bytes; FER2013's lines have 10,000, a session's xml 3,000
 NO_IMAGE = "files and folders among the images that are no images"
+NOT_READ = "images of a format that is not read ({}; convert them to JPEG or PNG)"
+LAYOUTS = "data/README.md of the repository shows the layouts"
 CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
 CLASS_BY_NAME |= {  # what other releases, and people, call them
     **dict.fromkeys(("surprised", "suprise"), 0),
@@ -81,7 +85,14 @@ def require_folder(folder: Path, expected: str) -> None:
     """Raise where `folder` is no folder; `expected` says what it should hold."""
     if not folder.is_dir():
         problem = "is not a folder" if os.path.lexists(folder) else "folder not found"
-        raise bad(folder, problem, f"expected {expected} (data/README.md shows the layout)")
+        packed = find_archive(folder.parent, folder.name) if folder.parent.is_dir() else None
+        raise bad(folder, problem, f"unpack {shown(packed)}" if packed else f"expected {expected} ({LAYOUTS})")
+
+
+def find_archive(folder: Path, name: str = "") -> Path | None:
+    """The first archive in `folder` whose name begins with `name`."""
+    names = (entry.name for entry in list_folder(folder) if not is_junk(entry.name) and is_file(entry))
+    return next((folder / file for file in names if file.startswith(name) and Path(file).suffix.lower() in ARCHIVES), None)
 
 
 def list_folder(folder: Path) -> list[os.DirEntry]:
@@ -111,7 +122,8 @@ def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
     for entry in list_folder(folder):
         path = folder / entry.name
         if not (is_image_name(entry.name) and is_file(entry)):
-            skipped[NO_IMAGE] += 1
+            suffix = path.suffix.lower()
+            skipped[NOT_READ.format(suffix) if suffix in OTHER_SUFFIXES and not is_junk(entry.name) else NO_IMAGE] += 1
         elif entry.name.lower() in found:
             raise bad(path, f"differs from {found[entry.name.lower()].name} only in case", "delete one of the two")
         else:
@@ -191,7 +203,7 @@ def refuse_duplicates(keys: Iterable[object], listed: Path, lines: Sequence[int]
 def require_file(path: Path, most: int | None = None) -> None:
     """Raise where `path` is no regular file (a pipe would never answer, and /dev/zero never end) or has over `most` bytes."""
     if not os.path.lexists(path):
-        raise bad(path, "file not found", "restore it from the release (data/README.md shows the layout)")
+        raise bad(path, "file not found", f"restore it from the release ({LAYOUTS})")
     try:
         found = path.stat()
     except OSError as error:

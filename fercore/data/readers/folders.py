@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fercore.data.names import OWN
+from fercore.data.names import OWN, WITH_CONTEMPT
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
     CLASS_BY_NAME,
@@ -76,7 +76,7 @@ def read_folders(
 
     Args:
         name: of the set; "folder" is anyone's own, whose classes are the folders that are there.
-        classes: those that must be there; contempt may be.
+        classes: those that must be there; contempt may be where the set has it.
         numberings: what numbers may mean as names; of several the one is taken that gives each class its share.
         counts: the release's training images of each class, in canonical order.
         person: a pattern of file names, without suffix, whose groups `person` and perhaps `sequence` tell who is seen.
@@ -94,8 +94,9 @@ def read_folders(
     sizes = {folder: len(images) for folder, images in next(iter(found.values())).items()}  # of training, or of all
     place = next(iter(parts.values()))
     names, class_of_folder = (
-        own_classes(place, sizes) if name == OWN else set_classes(place, sizes, classes, numberings, counts)
+        own_classes(place, sizes) if name == OWN else set_classes(place, sizes, name, classes, numberings, counts)
     )
+    skipped["class folders without images"] += len(sizes.keys() - class_of_folder.keys())
     files, labels, splits = [], [], []
     for split, folders in found.items():
         refuse_strangers(parts[split], folders, class_of_folder, needed=name != OWN)
@@ -113,14 +114,16 @@ def read_folders(
 def find_parts(root: Path, skipped: Counter[str], notes: list[str]) -> dict[str, Path]:
     """Split -> its folder; "all" -> `root` where there are no such folders."""
     found: dict[str, Path] = {}
+    inside = subfolders(root, Counter())
     for split in PARTS:
-        folders = [folder for folder in subfolders(root, Counter()) if part_of(folder.name) == split]
+        folders = [folder for folder in inside if part_of(folder.name) == split]
         if len(folders) > 1:
             raise bad(folders[1], f"is a second {split} folder beside {folders[0].name}", "delete one of the two")
         if folders:
             found[split] = innermost(folders[0], split)
     if not found:
         return {"all": root}
+    skipped["folders beside those of the splits"] += sum(part_of(folder.name) is None for folder in inside)
     if "train" not in found:
         raise bad(root, f"has {' and '.join(folder.name for folder in found.values())}, but no folder train", "restore it")
     if "test" in found and "val" in found and not any(subfolders(found["test"], Counter())):  # SFEW: never labeled
@@ -170,7 +173,11 @@ def own_classes(place: Path, sizes: dict[str, int]) -> tuple[tuple[str, ...], di
     """Names and {key: class} of one's own classes: in canonical order where all are expressions, else in their own."""
     filled = [name for name, count in sizes.items() if count]
     if len(filled) < 2:
-        raise bad(place, f"has {len(filled)} class folders with images", "expected a folder a class, two or more")
+        expected = "expected two or more, each with the images of one class in it"
+        raise bad(place, f"has {len(filled)} class folders with images", expected)
+    for name in filled:
+        if not name.isprintable():
+            raise bad(place / name, "is the name of a class and cannot be printed", "rename the folder")
     if set(filled) <= set(ALL_CLASSES):
         names = sorted(filled, key=ALL_CLASSES.index)
     else:
@@ -179,16 +186,22 @@ def own_classes(place: Path, sizes: dict[str, int]) -> tuple[tuple[str, ...], di
 
 
 def set_classes(
-    place: Path, sizes: dict[str, int], classes: Sequence[str], numberings: Sequence[Numbering], counts: Sequence[int]
+    place: Path,
+    sizes: dict[str, int],
+    name: str,
+    classes: Sequence[str],
+    numberings: Sequence[Numbering],
+    counts: Sequence[int],
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names in canonical order and {key: class} of a set whose classes are known."""
     if numberings and sizes and all(name.isdecimal() for name in sizes):
         names = read_numbers(place, sizes, numberings, dict(zip(ALL_CLASSES, counts, strict=False)))
     else:
-        names = {name: name for name in sizes if name in ALL_CLASSES}
-    missing, strange = [name for name in classes if name not in names.values()], sorted(sizes.keys() - names.keys())
+        possible = {*classes, CONTEMPT} if name in WITH_CONTEMPT else {*classes}
+        names = {folder: folder for folder in sizes if folder in possible}
+    missing, strange = [one for one in classes if one not in names.values()], sorted(sizes.keys() - names.keys())
     if missing or strange:
-        problem = "is no class folder" if strange else "class folder not found"
+        problem = f"is no class of {name}" if strange else "class folder not found"
         raise bad(place / (strange or missing)[0], problem, f"expected {', '.join(classes)}")
     kept = ALL_CLASSES if CONTEMPT in {*classes, *names.values()} else CLASS_NAMES
     return kept, {folder: ALL_CLASSES.index(name) for folder, name in names.items()}
@@ -258,7 +271,7 @@ def tell_people(root: Path, files: Sequence[Path], person: str | None) -> tuple[
         raise ConfigError(f"person={person!r} has no group person; write for example (?P<person>S[0-9]+)_")
     found = [pattern.match(file.stem) for file in files]
     for file, match in zip(files, found, strict=True):
-        if match is None:
+        if match is None or None in match.groupdict().values():
             raise bad(file, f"has a name that does not tell who is seen ({person})", "rename it, or give another pattern")
     seen = [match.groupdict() for match in found]
     identities = coded([who["person"].lower() for who in seen])

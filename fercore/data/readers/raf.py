@@ -46,7 +46,7 @@ def read_list(root: Path) -> dict[str, Any]:
         if not entry:
             columns = len(re.split(r"[\s,;]+", line.strip()))
             problem = f"expected `train_00001.jpg 5`, got {line.strip()[:60]!r}" + f", {columns} columns" * (columns > 2)
-            raise bad(listed, problem, "leave image and label", number)
+            raise bad(listed, problem, "leave image and label" if columns > 2 else "mend the line, or delete it", number)
         stem, split, suffix, label = entry.groups()
         lines.append(number)
         names.append(PurePosixPath(f"{stem}_aligned{suffix}"))

@@ -22,7 +22,17 @@ from fercore.data.readers.fer2013 import (
     read_pixels_of,
     with_votes,
 )
-from fercore.data.readers.files import bad, is_folder, is_junk, list_folder, require_folder, subfolders
+from fercore.data.readers.files import (
+    ARCHIVES,
+    LAYOUTS,
+    bad,
+    find_archive,
+    is_folder,
+    is_junk,
+    list_folder,
+    require_folder,
+    subfolders,
+)
 from fercore.data.readers.folders import Numbering, read_folders, read_named
 from fercore.data.readers.raf import read_rafdb
 from fercore.data.readers.sequences import CK_FOLDS, read_ckplus, read_mmi, read_mmi_table
@@ -103,7 +113,10 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
         Layout(("train.csv", "test.csv"), read_challenge),
         Layout(("train*/",), partial(read_fer_folders, numberings=(FER, ALPHABET), counts=EXPECTED["fer2013"][0]["train"])),
     ),
-    "ferplus": tuple(Layout((VOTES, *form.marks), partial(with_votes, form.read)) for form in FER_TABLES),
+    "ferplus": (
+        *(Layout((VOTES, *form.marks), partial(with_votes, form.read)) for form in FER_TABLES),
+        folders("ferplus"),
+    ),
     "ckplus": (
         Layout(("cohn-kanade-images/|extended-cohn-kanade-images/|Emotion/|Emotion_labels/",), read_ckplus),
         *tables("ckplus", "ckextended.csv", emotions=(*EMOTIONS, CONTEMPT), notes=[CK_MIXED]),
@@ -139,13 +152,15 @@ def read_set(name: str, path: Path, *, classes: int | None = None, **how: object
 def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
     """Where below `path` the set lies, and in which form."""
     layouts = SETS[name]
-    expected = f"expected {'; or '.join(map(str, layouts))} (data/README.md shows the layouts)"
+    expected = "; or ".join(map(str, layouts))
     if path.is_file():
         named = [form for form in layouts if any(matches(path.name, mark) for mark in form.marks)]
+        if not named and path.suffix.lower() in ARCHIVES:
+            raise bad(path, "is an archive", "unpack it, and give its folder")
         if not named:
-            raise bad(path, f"is no file of {name}", expected)
+            raise bad(path, f"is no file of {name}", f"expected {expected} ({LAYOUTS})")
         return path.parent, named[0]
-    require_folder(path, expected.removeprefix("expected "))
+    require_folder(path, expected)
     folder = path
     while True:
         if found := next((form for form in layouts if form.lies_in(folder)), None):
@@ -154,9 +169,16 @@ def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
         if len(inside) != 1:
             break
         (folder,) = inside  # a zip unpacked in a folder of its name
+    problem = "has no class folders" if name == OWN else f"is no folder of {name}"
+    if packed := find_archive(folder):
+        raise bad(path, problem, f"unpack {shown(packed)}")
+    if name == OWN:
+        raise bad(path, problem, "expected two or more, each with the images of one class in it")
     around = [*subfolders(path, Counter()), *path.parents]
-    near = next((place for place in around if any(form.lies_in(place) for form in layouts)), None)
-    raise bad(path, f"is no folder of {name}", f"give {shown(near)} as its folder" if near else expected)
+    if near := next((place for place in around if any(form.lies_in(place) for form in layouts)), None):
+        raise bad(path, problem, f"give {shown(near)} as its folder")
+    classes = f", or --data {OWN}:PATH for any class folders" if len(inside) > 1 else ""
+    raise bad(path, problem, f"expected {expected} ({LAYOUTS}){classes}")
 
 
 def matches(name: str, mark: str) -> bool:
@@ -165,7 +187,9 @@ def matches(name: str, mark: str) -> bool:
 
 def without_contempt(catalog: Catalog) -> Catalog:
     """The seven classes."""
-    kept = catalog.labels != catalog.class_names.index(CONTEMPT) if CONTEMPT in catalog.class_names else slice(None)
+    if CONTEMPT not in catalog.class_names:
+        return catalog
+    kept = catalog.labels != catalog.class_names.index(CONTEMPT)
     parts = {"labels": catalog.labels[kept], "splits": catalog.splits[kept]}
     parts |= {"files": tuple(compress(catalog.files, kept))} if catalog.files else {"pixels": catalog.pixels[kept]}
     left = len(catalog) - len(parts["labels"])
