@@ -11,6 +11,7 @@ from fercore.papers.claims import NOT_RUN, claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary, table_report
+from fercore.papers.words import words_table
 from fercore.paths import shown
 
 
@@ -35,6 +36,13 @@ def to_document(profile: str = "laptop") -> str:
         notes = {(line["row"], line["column"]): line["note"] for line in printed if line["note"]}
         if notes:
             lines += ["", *(f"- {row}, {column}: {note}." for (row, column), note in notes.items())]
+    lines += ["", "## Claims in words", ""]
+    lines += [
+        "What the papers say without a number beside it, and what the runs here say. *Arrives*: the first epoch with nine",
+        "tenths of the lower of both final validation accuracies.",
+        "",
+        to_markdown(words_table(profile)),
+    ]
     lines += ["", "## On the papers' own data, at the published schedules", ""]
     lines += ["Numbers of the papers, and of these how many have a finished run here; notebook 11 has the commands.", ""]
     lines += [to_markdown(full_scale_summary())]
