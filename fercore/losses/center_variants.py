@@ -32,9 +32,10 @@ def triplet_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
     """
     check_embeddings(embeddings, labels, centers)
     check_number("margin", margin, least=0)
-    near, own = nearness(*promoted(embeddings, centers)), labels.long()[:, None]
+    x, c = promoted(embeddings, centers)
+    near, own = nearness(x, c), labels.long()[:, None]
     nearest = near.scatter(1, own, -torch.inf).amax(dim=1, keepdim=True)
-    return ((nearest - near.gather(1, own)) / 2 + margin).clamp(min=0).mean()
+    return ((nearest - near.gather(1, own)) / 2 + margin).clamp(min=0).mean().to(x)
 
 
 def island_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, weight: float = 10.0) -> Tensor:

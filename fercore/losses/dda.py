@@ -17,6 +17,9 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
 
     p is the posterior of a mixture of K Gaussians with equal priors and variance 1/2: no class count enters.
 
+    For float32 embeddings the value has float32's accuracy, and the gradient is off by no more than rounding every number in
+    x and c once more would move it, also where two centers lie close together and all others far away (`nearness`).
+
     Args:
         embeddings: x, [m, D], floating point; half precision is computed in float32.
         labels: y, [m], integers in 0..K-1.
@@ -39,8 +42,8 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
         tensor(0.3466)
     """
     check_embeddings(embeddings, labels, centers)
-    near = nearness(*promoted(embeddings, centers))
-    return F.cross_entropy(near, labels.long()) / 2 * extra_factor(len(embeddings), normalization)
+    x, c = promoted(embeddings, centers)
+    return F.cross_entropy(nearness(x, c), labels.long()).to(x) / 2 * extra_factor(len(x), normalization)
 
 
 def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:
@@ -58,7 +61,7 @@ def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, 
     check_embeddings(embeddings, labels, centers)
     x, c = promoted(embeddings.detach(), centers.detach())
     posterior = nearness(x, c).softmax(dim=1)
-    weight = F.one_hot(labels.long(), len(c)).to(x) - posterior
+    weight = (F.one_hot(labels.long(), len(c)) - posterior).to(x)
     with torch.autocast(x.device.type, enabled=False):
         gradient = (weight.sum(dim=0)[:, None] * c - weight.T @ x) / len(x)
     return gradient * extra_factor(len(x), normalization)

@@ -8,19 +8,39 @@ from torch import Tensor
 
 
 def nearness(x: Tensor, c: Tensor) -> Tensor:
-    r"""[m, K]: `-|x - c|^2` up to a number for each row, which neither a softmax nor a difference within the row sees.
+    r"""[m, K] in float64: `-|x - c|^2` up to a number for each row, which neither a softmax nor a difference in the row sees.
 
     .. math:: s_{ik} = 2 x_i' \cdot c_k' - \lVert c_k' \rVert^2 = \lVert x_i' \rVert^2 - \lVert x_i - c_k \rVert^2, \quad
               x' = x - \bar c, \; c' = c - \bar c
 
-    The mean of the centers is a constant: no difference within a row changes with it. It keeps the terms as small as the
-    spread r of the points around it, however far out they all lie, and so the rounding error below about eps r^2. That of
-    a sum of squared differences is `eps |x - c|^2`: less where two centers are far closer to each other than to the rest.
+    In float32 s would be off by eps r^2, with r the spread of the points: more than the whole difference between two centers
+    close to each other and far from the rest. Its gradient is a product in the type of x, off by eps r for each unit of weight:
+    no more than if x and c were rounded once more. Both hold wherever the points lie, for the mean of the centers, a constant
+    that no difference in a row sees, is taken away.
     """
-    mean = c.detach().mean(dim=0)
-    x, c = x - mean, c - mean
     with torch.autocast(x.device.type, enabled=False):
-        return torch.addmm(-c.square().sum(dim=1), x, c.T, alpha=2)
+        return Nearness.apply(x, c)
+
+
+class Nearness(torch.autograd.Function):
+    """The product in float64; that of its gradient in the type of x, at half the time of autograd's own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, c: Tensor) -> Tensor:
+        ctx.save_for_backward(x, c)
+        mean = c.mean(dim=0).to(wide_type(x))
+        c = c - mean
+        return torch.addmm(-c.norm(dim=1).square(), x - mean, c.T, alpha=2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+        x, c = ctx.saved_tensors
+        mean, weight, of_centers = c.detach().mean(dim=0), 2 * gradient.to(x), None
+        c = c - mean
+        with torch.autocast(x.device.type, enabled=False):
+            if ctx.needs_input_grad[1]:
+                of_centers = weight.T @ (x - mean) - weight.sum(dim=0)[:, None] * c
+            return weight @ c, of_centers
 
 
 def squared_distances(x: Tensor, c: Tensor) -> Tensor:
@@ -46,14 +66,15 @@ class AmongWide(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        wide = x - x.mean(dim=0, dtype=torch.float64)  # of far-out points nothing but their spread counts
-        ctx.save_for_backward(wide.to(x.dtype))
+        ctx.save_for_backward(x)
+        wide = x - x.mean(dim=0).double()  # of far-out points nothing but their spread counts
         squares = wide.square().sum(dim=1)
         return torch.addmm(squares, wide, wide.T, alpha=-2).add_(squares[:, None]).clamp_(min=0).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
+        x = x - x.detach().mean(dim=0)
         both = 2 * (gradient + gradient.T)
         with torch.autocast(x.device.type, enabled=False):
             return torch.addmm(both.sum(dim=1, keepdim=True) * x, both, x, alpha=-1)

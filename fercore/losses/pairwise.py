@@ -111,7 +111,7 @@ def coupled_clusters_loss(embeddings: Tensor, labels: Tensor, *, margin: float =
         means = same.to(x) @ x / same.sum(dim=1, keepdim=True)  # [m, D]: row i is the mean of i's class
     near = nearness(means, x)
     nearest = near.masked_fill(same, -torch.inf).amax(dim=1)
-    return (nearest - near.diagonal() + margin).clamp(min=0).mean() / 2
+    return ((nearest - near.diagonal() + margin).clamp(min=0).mean() / 2).to(x)
 
 
 def locality_preserving_loss(embeddings: Tensor, labels: Tensor, *, neighbors: int = 20) -> Tensor:

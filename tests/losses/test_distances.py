@@ -11,7 +11,7 @@ from fercore import losses
 from fercore.losses.distances import nearness, squared_distances, squared_distances_among, unit_distances
 from tests.oracles import batches, close, finite_gradients, largest, peak_memory, random_batch, searched, squared
 
-EPS = torch.finfo(torch.float32).eps
+EPS, EPS64 = (torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64))
 
 
 @searched
@@ -32,10 +32,10 @@ def test_nearness_of_one_class_is_zero():
 def test_the_error_of_nearness_is_that_of_the_spread_wherever_the_points_lie(spread, offset):
     x, _, c = (value.float() for value in random_batch(64, 20, 8, scale=spread))
     x, c = x + offset, c + offset
-    found = nearness(x, c).double() + squared_distances(x.double(), c.double())
+    found = nearness(x, c) + squared_distances(x.double(), c.double())
     radius = max(float((rows.double() - c.double().mean(dim=0)).norm(dim=1).max()) for rows in (x, c))
     # of the mean nothing but its rounding is seen: it is the same number in a row
-    assert (found - found[:, :1]).abs().max() < 8 * EPS * radius**2
+    assert (found - found[:, :1]).abs().max() < 8 * EPS64 * (radius**2 + radius * offset)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
@@ -103,6 +103,53 @@ def test_float32_is_as_good_as_its_inputs(loss, dim, num_classes, spread, offset
     by_mean = EPS * offset / spread if loss in ("coupled clusters", "locality preserving") else 0  # their means are as far out
     assert found == pytest.approx(expected, rel=3e-6 + by_mean)
     assert (gradient - wanted).norm() < (1e-4 + 4 * by_mean) * wanted.norm()
+
+
+def close_centers(m: int, num_classes: int, scale: float, near: float) -> tuple[Tensor, Tensor, Tensor]:
+    """D = 512: the first two centers 0.01 apart, the others `scale`; half the batch of these two, `near` their own centers."""
+    x, y, c = random_batch(m, num_classes, 512)
+    y[: m // 2] %= 2
+    c *= scale
+    c[1] = c[0] + 0.01 * x[0] / x[0].norm()
+    x = c[y] + near * x
+    x[1] = c[y[1]]
+    return x, y, c
+
+
+def rounded_once_more(values: Tensor) -> Tensor:
+    """float32 numbers, each off by up to half the distance to the next, in float64."""
+    step = values.nextafter(torch.full_like(values, torch.inf)).double() - values.double()
+    return values.double() + step * (torch.rand(values.shape, generator=torch.Generator().manual_seed(5)) - 0.5)
+
+
+def dda_and_gradients(x: Tensor, y: Tensor, c: Tensor) -> tuple[float, Tensor, Tensor]:
+    x, c = x.clone().requires_grad_(), c.clone().requires_grad_()
+    value = losses.dda_loss(x, y, c)
+    return value.item(), *(gradient.double() for gradient in torch.autograd.grad(value, (x, c)))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("near", [0.1, 1.0, 30.0])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0, 1000.0])
+@pytest.mark.parametrize(("m", "num_classes"), [(128, 7), (1024, 7), (128, 1000)])
+def test_dda_of_two_close_centers_in_a_wide_spread_loses_no_more_than_its_inputs(m, num_classes, scale, near, offset):
+    x, y, c = close_centers(m, num_classes, scale, near)
+    x, c = (x + offset).float(), (c + offset).float()
+    value, *found = dda_and_gradients(x, y, c)
+    exact, *expected = dda_and_gradients(x.double(), y, c.double())
+    _, *moved = dda_and_gradients(rounded_once_more(x), y, rounded_once_more(c))
+    assert value == pytest.approx(exact, rel=EPS)
+    of_x, of_c = (gradient - wanted for gradient, wanted in zip(found, expected, strict=True))
+    assert of_x.norm() < 2 * (moved[0] - expected[0]).norm() + 4 * EPS * expected[0].norm()
+    radius = max(float((rows - c.mean(dim=0)).norm(dim=1).max()) for rows in (x, c))
+    assert of_c.norm() < EPS * radius  # as little as a center's own rounding
+
+
+@pytest.mark.parametrize("function", [nearness, lambda x, c: squared_distances_among(x)])
+def test_a_gradient_can_be_differentiated_again(function):
+    x, _, c = random_batch(4, 3, 2)
+    inputs = x.requires_grad_(), c.requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x, c: function(x, c).log_softmax(dim=1), inputs)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
