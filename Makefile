@@ -1,6 +1,6 @@
 # make course [PROFILE=quick|laptop|paper] [DEVICE=auto|cpu|cuda] [ONLY=02] [FRESH=1]   execute the notebooks
 # make test      every test: library, faults, examples, the course at profile quick, the committed notebooks compared strictly
-# make figures   figures/ with REPORT.md, and the README's tables, from the shipped results
+# make figures   figures/ with REPORT.md, and the README's table, from the shipped results
 # make results   train what results/ lacks at PROFILE=laptop, and ship it
 # make notebooks execute the committed notebooks in place from results/, and clean their metadata
 # make book      the web book with everything that it needs, in book/_build/

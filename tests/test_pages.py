@@ -1,9 +1,10 @@
-"""The pages of the repository: every link and named file is there, the map names every room, the README's loss trains."""
+"""The pages of the repository: every link and named file is there, the map names every room, the README's code runs."""
 
 import re
 
 import pytest
 import torch
+from PIL import Image
 
 from fercore.config import RunConfig
 from fercore.methods import build, objectives, table
@@ -33,6 +34,27 @@ def test_the_map_names_every_room_of_the_library():
     rooms = [path.name for path in (ROOT / "fercore").iterdir() if not path.name.startswith(("__init__", "__pycache__"))]
     assert not [room for room in rooms if not re.search(rf"\b{re.escape(room)}\b", drawn)]
     assert not [name for name in re.findall(r"(\w+\.py)\b", drawn) if name not in rooms and name != "test_layers.py"]
+
+
+def test_the_readmes_loop_trains():
+    (loop,) = re.findall(r"```python\n(.*?)```", README.split("## Use one loss in your own loop")[1].split("\n## ")[0], re.S)
+    torch.manual_seed(0)
+    batches = list(zip(torch.randn(4, 16, 8), torch.randint(10, (4, 16)), strict=True))
+    trunk, classifier = torch.nn.Linear(8, 32), torch.nn.Linear(32, 10)
+    yours = {"loader": batches, "trunk": trunk, "classifier": classifier}
+    yours["optimizer"] = torch.optim.SGD([*trunk.parameters(), *classifier.parameters()], lr=0.1)
+    before = trunk.weight.detach().clone()
+    exec(loop, yours)
+    assert yours["loss"].isfinite()
+    assert not trunk.weight.equal(before)
+
+
+def test_the_moving_picture_is_small_and_its_still_is_its_end():
+    with Image.open(ROOT / "figures" / "plane.gif") as film, Image.open(ROOT / "figures" / "plane.png") as still:
+        assert film.n_frames > 12
+        film.seek(film.n_frames - 1)
+        assert film.convert("RGB").tobytes() == still.convert("RGB").tobytes()
+    assert (ROOT / "figures" / "plane.gif").stat().st_size < 1.5e6
 
 
 def test_the_readmes_loss_is_a_method(monkeypatch):

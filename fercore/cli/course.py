@@ -16,7 +16,7 @@ def add_commands(commands: Any) -> None:
     course.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     course.add_argument("--fresh", action="store_true", help="train again even where finished runs exist")
     course.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
-    summary = "regenerate figures/, its REPORT.md and the README's tables from the shipped results"
+    summary = "regenerate figures/, its REPORT.md and the README's table from the shipped results"
     add_command(commands, "figures", figures_command, summary, in_checkout=True)
     add_command(commands, "doctor", doctor_command, "is this machine ready?")
 

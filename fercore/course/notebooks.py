@@ -129,24 +129,25 @@ def course_table(executed: list[Executed]) -> str:
 
 
 def regenerate_figures() -> list[Path]:
-    """Rewrite figures/, its REPORT.md and the README's tables from the shipped results, at profile laptop; returns the files.
+    """Rewrite figures/, its REPORT.md and the README's table from the shipped results, at profile laptop; returns the files.
 
     Each notebook that exports figures is executed: a figure and the page that shows it cannot differ.
 
     Raises:
         FercoreError: a notebook failed, or a needed run is not shipped.
     """
-    from fercore.papers.markdown import to_document, to_readme, to_verdicts, write_between_markers
+    from fercore.course.film import write_film
+    from fercore.papers.markdown import to_document, to_verdicts, write_between_markers
 
     with environment(FERCORE_FIGURES=str(FIGURES), FERCORE_SHIPPED_ONLY="1"):
         for path in find_notebooks(None):
             if "save_figure(" in path.read_text():
                 chosen = choose_parameters(path, {"PROFILE": "laptop"}, explicit=set())
                 execute(path, runs_dir() / "figures" / path.name, chosen, CELL_TIMEOUT["quick"])
+        write_film()
         write_between_markers(ROOT / "README.md", "verdicts", to_verdicts("laptop"))
-        write_between_markers(ROOT / "README.md", "report", to_readme("laptop"))
         (FIGURES / "REPORT.md").write_text(to_document("laptop"))
-    return [*sorted(FIGURES.glob("*.p*")), FIGURES / "REPORT.md", ROOT / "README.md"]
+    return [*sorted(FIGURES.glob("*.[gp]*")), FIGURES / "REPORT.md", ROOT / "README.md"]
 
 
 @contextlib.contextmanager

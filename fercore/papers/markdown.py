@@ -1,4 +1,4 @@
-"""The report as Markdown: REPORT.md, and the README's tables."""
+"""The report as Markdown: REPORT.md, and the README's table."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from fercore.evaluation.compare import status, stored
 from fercore.papers.claims import NOT_RUN, claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
-from fercore.papers.report import full_scale_summary, report, summary, table_report
+from fercore.papers.report import full_scale_summary, report, summary
 from fercore.papers.words import words_table
 from fercore.paths import shown
 
@@ -27,6 +27,10 @@ def to_document(profile: str = "laptop") -> str:
         "are other works' results. Sets of sequences are measured in sequences.",
         "The confusion matrices of the thesis (figures 3.12, 3.13, 4.5, 4.6) and the gamma curves (figure 3.15) are pictures",
         "without printed numbers.",
+        "",
+        to_markdown(summary(profile)),
+        "",
+        training_hours(profile),
     ]
     table = report(profile)
     for item, part in table.groupby("item", sort=False):
@@ -71,27 +75,52 @@ def verdict_section(profile: str) -> list[str]:
     ]
 
 
-def to_readme(profile: str = "laptop") -> str:
-    """What the README shows of the report: table 3.1 whole, a line for each table, and what the trainings took."""
-    return f"""{to_markdown(table_report("table 3.1", profile))}
-
-All tables, number by number: [figures/REPORT.md](figures/REPORT.md).
-
-{to_markdown(summary(profile))}
-
-{training_hours(profile)}"""
-
-
 def to_verdicts(profile: str = "laptop") -> str:
     """What the README shows of the verdicts: each paper's main claims, and how all of them came out."""
     table = claims_table(profile)
-    once = table[table["main"] & ((table["set"] == 0) | ~table.duplicated("set"))]
-    return f"{to_markdown(shown_claims(once))}\n\n{verdict_counts(table)}"
+    once = table[table["main"] & (table["measure"] == "accuracy") & ((table["set"] == 0) | ~table.duplicated("set"))]
+    return f"{to_markdown(in_one_line(once))}\n\n{verdict_counts(table)} {training_hours(profile)}"
+
+
+def in_one_line(table: pd.DataFrame) -> pd.DataFrame:
+    """A line a claim, with all its readings."""
+    rows = []
+    for (paper, item, claim, data), part in table.groupby(["paper", "table", "says", "data"], sort=False):
+        rows.append(
+            {
+                "paper": f"{paper}, {item}",
+                "claim": claim,
+                "published": f"{part['published'].iloc[0]:+.2f} on {data}",
+                "here": part["here"].iloc[0] if len(part) == 1 else span(part["here"]),
+                "on": ", ".join(measured_on(part).unique()),
+                "verdict": by_reading(part),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def span(told: pd.Series) -> str:
+    """From the lowest to the highest of the differences, in how many readings."""
+    means = sorted((text.split()[0] for text in told if text != "-"), key=float)
+    return f"{means[0]} to {means[-1]} in {len(told)} readings" if means else "-"
+
+
+def by_reading(part: pd.DataFrame) -> str:
+    """The verdict, or each verdict with the readings that it is of."""
+    readings = [claim[len(says) + 2 :] or "otherwise" for claim, says in zip(part["claim"], part["says"], strict=True)]
+    found = pd.Series(readings).groupby(part["verdict"].to_list(), sort=False).agg(list)
+    if len(found) == 1:
+        return found.index[0]
+    return ", ".join(f"{one} ({names[0] if len(names) == 1 else f'{len(names)} readings'})" for one, names in found.items())
+
+
+def measured_on(table: pd.DataFrame) -> pd.Series:
+    """The data of each line, marked where they stand in."""
+    return table["here on"] + [" (stand-in)" * bool(stands_in) for stands_in in table["stand-in"]]
 
 
 def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
     """The table of verdicts as a reader wants it: where it was measured, and of the undecided how many pairs would do."""
-    measured = table["here on"] + [" (stand-in)" * stands_in for stands_in in table["stand-in"]]
     pairs = [f" ({n} pairs)" * (n > 0) for n in table["pairs"]]
     needed = [f" ({n} pairs would do)" * (n > 0) for n in table["needed"]]
     return pd.DataFrame(
@@ -100,7 +129,7 @@ def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
             "claim": table["claim"] + [f" ({measure})" * (measure != "accuracy") for measure in table["measure"]],
             "published": [f"{value:+.2f} on {data}" for value, data in zip(table["published"], table["data"], strict=True)],
             "here": table["here"] + pairs,
-            "on": measured,
+            "on": measured_on(table),
             "p": ["-" if math.isnan(p) else f"{p:.2f}" for p in table["p"]],
             "verdict": table["verdict"] + needed,
         }

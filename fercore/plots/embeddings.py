@@ -73,6 +73,9 @@ def plot_embedding_grid(
         ranges = limits(np.concatenate([np.asarray(panel["embeddings"], dtype=float) for panel in drawn.values()]))
         for axes in drawn:
             axes.set(**ranges)
+    else:
+        for axes in drawn:
+            axes.set_aspect("equal", adjustable="datalim")  # panels stay equally large, whatever they hold
     if axis_label:
         lowest = {i % columns: axes for i, axes in enumerate(grid.flat) if axes in drawn}  # the last of a column stays
         for axes in lowest.values():

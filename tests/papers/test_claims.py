@@ -188,8 +188,10 @@ def test_p_is_holms_over_the_sets_of_a_paper(monkeypatch):
 @pytest.mark.usefixtures("faces")
 def test_verdicts_are_written_out():
     text, document = to_verdicts("quick"), to_document("quick")
-    assert "| thesis, table 3.3 | DDA is above center loss, released | +0.65 on RAF-DB |" in text
-    assert "SimFER quick (stand-in)" in text
+    assert "| thesis, table 3.3 | DDA is above center loss | +0.65 on RAF-DB |" in text
+    assert "| SimFER quick (stand-in) | diverged (printed), undecided (released) |" in text
     assert "center loss is above softmax" not in text  # not what the paper is about
+    assert "balanced accuracy" not in text
+    assert "| DDA is above center loss, released (balanced accuracy) |" in document
     assert "center loss is above softmax" in document
     assert "pairs would do)" in document

@@ -11,7 +11,7 @@ from fercore.evaluation.compare import compare
 from fercore.evaluation.stats import estimate
 from fercore.papers.claims import claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES, tuplet_accuracies
-from fercore.papers.markdown import to_document, to_markdown, to_readme, training_hours, write_between_markers
+from fercore.papers.markdown import to_document, to_markdown, training_hours, write_between_markers
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.profiles import PROFILES
@@ -190,14 +190,13 @@ def test_hours_are_those_of_all_that_was_trained(monkeypatch):
     assert "add up to 1.5 hours" in training_hours("quick")
 
 
-def test_document_and_readme_show_every_table():
-    document, readme = to_document("quick"), to_readme("quick")
-    verdicts = claims_table("quick")
-    tables = [full_scale_summary(), verdicts, tally(verdicts)]
+def test_the_document_shows_every_table():
+    document, verdicts = to_document("quick"), claims_table("quick")
+    tables = [full_scale_summary(), summary("quick"), verdicts, tally(verdicts)]
     lines = len(report("quick")) + 2 * 13 + sum(len(table) + 2 for table in tables)  # and two of headings each
     for item in dict.fromkeys(line["item"] for line in published()):
         assert f", {item}\n" in document
-        assert f", {item} |" in readme
+        assert f", {item} |" in document
     assert sum(line.startswith("| ") for line in document.splitlines()) == lines
     assert "doubtful: 7 of 23 would be 30.43" in document
 
