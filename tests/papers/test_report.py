@@ -14,6 +14,7 @@ from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES, tuplet_accurac
 from fercore.papers.markdown import to_document, to_markdown, training_hours, write_between_markers
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
+from fercore.papers.words import words_table
 from fercore.profiles import PROFILES
 from tests.messages import one_line
 from tests.papers.pretend import pretend
@@ -192,7 +193,7 @@ def test_hours_are_those_of_all_that_was_trained(monkeypatch):
 
 def test_the_document_shows_every_table():
     document, verdicts = to_document("quick"), claims_table("quick")
-    tables = [full_scale_summary(), summary("quick"), verdicts, tally(verdicts)]
+    tables = [full_scale_summary(), summary("quick"), verdicts, tally(verdicts), words_table("quick")]
     lines = len(report("quick")) + 2 * 13 + sum(len(table) + 2 for table in tables)  # and two of headings each
     for item in dict.fromkeys(line["item"] for line in published()):
         assert f", {item}\n" in document
