@@ -20,7 +20,7 @@ CLAIMS = (
     ("table 3", "2B(N+M)Softmax", "1B(N+M)Softmax"),
     ("table 5", "2B(N+M)Softmax", "1B(N+M)Softmax"),
 )
-TOLD, CHANCE, UNDECIDED = "told", "could be chance", "cannot be decided"
+DETECTABLE, CHANCE, UNDECIDED = "detectable", "could be chance", "cannot be decided"
 SIGNIFICANT = 0.05
 
 
@@ -51,7 +51,7 @@ def published_gains(faces: float, digits: float) -> pd.DataFrame:
 def judge(accuracy: float, baseline: float, images: int, independence: float) -> dict[str, float | str]:
     """One gain; the printed accuracies are taken for the nearest whole number of images.
 
-    The verdict hangs on how many images exactly one of the two networks gets right, which no table says. "told": even
+    The verdict hangs on how many images exactly one of the two networks gets right, which no table says. "detectable": even
     networks with independent errors would rarely differ so far by chance. "could be chance": at the given independence,
     networks that are equally good often do. "cannot be decided": rare at that independence, but not with independent errors.
 
@@ -70,7 +70,7 @@ def judge(accuracy: float, baseline: float, images: int, independence: float) ->
         "independent": like(gain, independent),
     }
     p = {f"p {name}": mcnemar_p(gain, count) for name, count in counts.items()}
-    told, chance = p["p independent"] < SIGNIFICANT, p["p likely"] >= SIGNIFICANT
+    detectable, chance = p["p independent"] < SIGNIFICANT, p["p likely"] >= SIGNIFICANT
     return {
         "images": images,
         "points": accuracy - baseline,
@@ -78,7 +78,7 @@ def judge(accuracy: float, baseline: float, images: int, independence: float) ->
         "likely": 100 * largest_chance_gain(counts["likely"]) / images,
         "independent": 100 * largest_chance_gain(counts["independent"]) / images,
         **p,
-        "verdict": TOLD if told else CHANCE if chance else UNDECIDED,
+        "verdict": DETECTABLE if detectable else CHANCE if chance else UNDECIDED,
     }
 
 

@@ -1,5 +1,6 @@
 """The notebooks: their shape, and the figures that they export."""
 
+import pkgutil
 import re
 
 import nbformat
@@ -84,4 +85,35 @@ def test_metadata_is_clean(notebook):
 def test_figures_index_and_folder_agree():
     listed = set(re.findall(r"\((\w+)\.png\)", (ROOT / "figures" / "INDEX.md").read_text()))
     assert {path.stem for path in (ROOT / "figures").glob("*.png")} == listed
-    assert {path.stem for path in (ROOT / "figures").glob("*.pdf")} == listed
+    assert {path.stem for path in (ROOT / "figures").glob("*.pdf")} == listed - {"plane"}  # the end of the README's film
+
+
+# --- what a reader meets ------------------------------------------------------------------------------------------------
+
+WORDS_A_MINUTE, LINES_A_MINUTE = 130, 10  # of text that is worked through, and of code
+LONGEST_READING = 45  # minutes
+
+
+def text_of(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_a_chapter_is_read_in_one_sitting(notebook):
+    words = len(re.sub(r"<details>.*?</details>", "", text_of(notebook), flags=re.S).split())
+    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook) if "hide-input" not in tags(cell))
+    assert words / WORDS_A_MINUTE + lines / LINES_A_MINUTE < LONGEST_READING
+
+
+def test_a_chapter_ends_in_what_was_built_and_what_is_doubtful(notebook):
+    last = notebook.cells[-1].source
+    assert last.index("**What you built**: ") < last.index("**What you now doubt**: ") < last.index("## Exercises")
+    assert 2 <= len(re.findall(r"^\*\*\d\.\*\* ", last, re.M)) <= 4
+    assert last.count("<details><summary>Answer</summary>") == len(re.findall(r"^\*\*\d\.\*\* ", last, re.M))
+
+
+def test_every_name_in_the_text_is_in_the_library(notebook):
+    text = text_of(notebook)
+    for name in set(re.findall(r"\b(?:fercore|simfer)(?:\.\w+)+", text)) - {"fercore.py"}:
+        pkgutil.resolve_name(name)
+    named = re.findall(r"`((?:fercore|simfer|tests|figures|results)/[\w./]+)`", text)
+    assert not [name for name in named if not (ROOT / name).exists()]

@@ -3,7 +3,7 @@
 import pytest
 
 from fercore.evaluation.stats import mcnemar_p
-from fercore.papers.gains import CHANCE, CLAIMS, TOLD, UNDECIDED, judge, like, published_gains
+from fercore.papers.gains import CHANCE, CLAIMS, DETECTABLE, UNDECIDED, judge, like, published_gains
 from fercore.papers.published import TEST_IMAGES, published_accuracies
 
 
@@ -18,10 +18,10 @@ def test_one_gain_by_hand():
 
 
 def test_verdicts_at_the_ends():
-    assert judge(95, 80, 3068, independence=0.4)["verdict"] == TOLD
+    assert judge(95, 80, 3068, independence=0.4)["verdict"] == DETECTABLE
     assert judge(80.1, 80, 3068, independence=0.4)["verdict"] == CHANCE
     assert judge(80, 80, 3068, independence=0.4)["verdict"] == CHANCE
-    assert judge(80, 95, 3068, independence=0.4)["verdict"] == TOLD  # a loss is told as a gain is
+    assert judge(80, 95, 3068, independence=0.4)["verdict"] == DETECTABLE  # a loss is as detectable as a gain
     assert [like(3, 10.1), like(3, 9.9), like(-4, 9.2)] == [11, 9, 10]
 
 

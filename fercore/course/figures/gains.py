@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 LINE_COLORS = ("#0072B2", "#D55E00", "#555555")
-VERDICT_STYLES = {"told": ("o", "#0072B2"), "cannot be decided": ("D", "#E69F00"), "could be chance": ("s", "#555555")}
+VERDICT_STYLES = {"detectable": ("o", "#0072B2"), "cannot be decided": ("D", "#E69F00"), "could be chance": ("s", "#555555")}
 
 
 def plot_gains(
