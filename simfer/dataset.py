@@ -96,11 +96,20 @@ LAPTOP = Recipe(  # RAF-DB's shares of 5,000 and 2,400
     test=(257, 58, 125, 927, 374, 127, 532),
     identities=(1000, 500),
 )
+# AffectNet's shares of 6,000 (its 7 classes have 283,901 training images), and its balanced test set. Its annotators agree on
+# 61 % of the images (Mollahosseini et al., 2017), as two do who are each wrong about a fifth; here the test labels stay right.
+AFFECTNET = Recipe(
+    train=(298, 135, 80, 2841, 538, 526, 1582),
+    test=(240,) * 7,
+    identities=(1200, 400),
+    label_noise=0.2,
+)
 PRESETS = {
     "quick": Recipe(train=(63, 20, 36, 233, 97, 35, 123), test=(24, 16, 20, 60, 28, 18, 34), identities=(150, 60)),
     "laptop": LAPTOP,
     "laptop-easy": dataclasses.replace(LAPTOP, difficulty=0.6, wildness=0.6),
     "laptop-hard": dataclasses.replace(LAPTOP, difficulty=1.4, wildness=1.4),
+    "laptop-affectnet": AFFECTNET,
     "rafdb": Recipe(train=RAFDB_TRAIN, test=RAFDB_TEST, identities=(2500, 700), size=100),
     "identity-quick": Recipe(train=(60,) * 7, test=(0,) * 7, identities=(30, 0)),
     "identity": Recipe(train=(450,) * 7, test=(0,) * 7, identities=(150, 0)),

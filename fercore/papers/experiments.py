@@ -9,8 +9,10 @@ from collections.abc import Callable
 from fercore.config import RunConfig
 from fercore.methods.table import METHODS
 from fercore.papers.tables import (
+    AFFECTED,
     AMTC3L_1,
     AMTC3L_2,
+    ATTENTIVE,
     BOTH_BRANCHES,
     CENTERS,
     CHAPTER_3,
@@ -25,6 +27,7 @@ from fercore.papers.tables import (
     Rows,
     from_weights,
     normalized,
+    on_affectnet,
     on_digits,
     on_normalized_digits,
     on_sequences,
@@ -136,6 +139,11 @@ def table_3_3(profile: str) -> Experiment:
     return on_simfer(CHAPTER_3, profile)
 
 
+def table_3_4(profile: str) -> Experiment:
+    """Table 3.4 on SimFER in AffectNet's proportions."""
+    return on_affectnet(AFFECTED, profile)
+
+
 def face_gammas(profile: str) -> Experiment:
     """Figure 3.15 on SimFER, with the released normalization; gamma 0 is center loss."""
     return on_simfer(by_gamma(FACE_GAMMAS if profile != "quick" else FACE_GAMMAS[::2]), profile)
@@ -164,6 +172,11 @@ def attention_collapse(profile: str) -> Experiment:
 def table_4_1(profile: str) -> Experiment:
     """The thesis's rows of table 4.1 that are about the loss, without its pre-training, on SimFER; DDA's are table 3.3's."""
     return on_simfer(from_weights(CHAPTER_4, "[MS-CELEB-1M], from scratch"), profile)
+
+
+def table_4_2(profile: str) -> Experiment:
+    """Table 4.2 likewise, without its pre-training."""
+    return on_affectnet(from_weights(AFFECTED | ATTENTIVE, "[MS-CELEB-1M], from scratch"), profile)
 
 
 def dacl_ablation(profile: str) -> Experiment:
@@ -320,11 +333,13 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "stabilizers": stabilizers,
     "face_baselines": face_baselines,
     "table_3_3": table_3_3,
+    "table_3_4": table_3_4,
     "face_gammas": face_gammas,
     "face_difficulty": face_difficulty,
     "face_pretraining": face_pretraining,
     "attention_collapse": attention_collapse,
     "table_4_1": table_4_1,
+    "table_4_2": table_4_2,
     "dacl_ablation": dacl_ablation,
     "tuning": tuning,
     "leaderboard": leaderboard,
@@ -344,7 +359,9 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
 PAPER_TABLES: dict[str, Callable[[str], Experiment]] = {
     "table 3.1": table_3_1_readings,
     "table 3.3": table_3_3,
+    "table 3.4": table_3_4,
     "table 4.1": table_4_1,
+    "table 4.2": table_4_2,
     "table I": table_amtc3l_1,
     "table II": table_amtc3l_2,
     "table 1": tuplet_confusions,

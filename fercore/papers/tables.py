@@ -44,7 +44,9 @@ TABLE_GAMMAS = (1, 3, 5, 7)  # the rows of table 3.1
 CENTERS: Rows = {"softmax": {"method": "softmax"}, "center loss": {"method": "center"}}
 DIGITS = CENTERS | {label: own for gamma in TABLE_GAMMAS for label, own in dda(f"DDA gamma {gamma}", gamma=gamma).items()}
 CHAPTER_3 = CENTERS | dda()
-CHAPTER_4 = CHAPTER_3 | {"g-DACL": {"method": "g-dacl"}, "DACL": {"method": "dacl"}}
+ATTENTIVE: Rows = {"g-DACL": {"method": "g-dacl"}, "DACL": {"method": "dacl"}}
+CHAPTER_4 = CHAPTER_3 | ATTENTIVE
+AFFECTED = CENTERS | dda(gamma=4.0)  # the best gamma on AffectNet (thesis, 3.3.2)
 AMTC3L_1 = amtc3l(**{"": "amtc3l"})
 AMTC3L_2 = amtc3l(**{"pipeline a ": "tc3l", "pipeline b ": "amtc3l"})
 TUPLETS: Rows = {f"{b}B(N+{n.upper()})Softmax": {"method": f"nplus{n}-{b}b"} for n in "1m" for b in (1, 2)}
@@ -113,6 +115,12 @@ def on_normalized_digits(profile: str) -> Experiment:
 
 def on_simfer(rows: Rows, profile: str) -> Experiment:
     return {label: runs_of(profile, data="simfer", **own) for label, own in rows.items()}
+
+
+def on_affectnet(rows: Rows, profile: str) -> Experiment:
+    """Where AffectNet is meant: at laptop SimFER with its imbalance, its label noise and its balanced test set."""
+    own = {"preset": "laptop-affectnet"} if profile == "laptop" else {}
+    return on_simfer({label: row | own for label, row in rows.items()}, profile)
 
 
 SIMFER_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+

@@ -141,6 +141,14 @@ def test_presets_have_rafdbs_counts():
     assert max(RAFDB_TRAIN) / min(RAFDB_TRAIN) == pytest.approx(17, abs=0.1)
 
 
+def test_the_stand_in_for_affectnet_has_its_shares():
+    (train, test) = EXPECTED["affectnet"][0].values()
+    ours = PRESETS["laptop-affectnet"]
+    assert sum(ours.train) == 6000
+    assert ours.train == tuple(round(6000 * count / sum(train)) for count in train)
+    assert len(set(ours.test)) == len(set(test)) == 1
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_one_stands_in_two_splits(preset):
     recipe = PRESETS[preset]
