@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 from fercore.choices import (
@@ -139,6 +140,8 @@ class RunConfig:
             object.__setattr__(self, name, None if value is None else key.read(value))
         if self.classes == len(CLASS_NAMES):
             object.__setattr__(self, "classes", None)  # what is left out and what is said are one run
+        if self.optimizer == "adam" and self.momentum == 1:
+            raise ConfigError("optimizer=adam needs momentum below 1")
         if self.crop is not None:
             check_faces(self)
 
@@ -156,7 +159,7 @@ class RunConfig:
         """The config as plain values, without what the method does not use."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The first 10 hex digits of the SHA-256 of the canonical JSON form."""
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))

@@ -18,7 +18,7 @@ from fercore.errors import SweepError
 from fercore.parallel.devices import check_precision
 from fercore.parallel.executors import core_pool
 from fercore.parallel.torchrun import require_one_process
-from fercore.runs.find import find_result, require_trainable, shipped_only
+from fercore.runs.find import find_results, is_stored, require_trainable, shipped_only
 from fercore.runs.result import RunResult
 from fercore.train import train
 
@@ -53,7 +53,7 @@ def sweep(
     check_precision(precision)
     configs = list(configs)
     wanted = list(dict.fromkeys(configs))
-    results = {config: find_result(config, fresh=fresh) for config in wanted}
+    results = dict(zip(wanted, find_results(wanted, fresh=fresh), strict=True))
     missing = [config for config in wanted if results[config] is None]
     if missing:
         if not fresh:
@@ -70,7 +70,7 @@ def sweep_rows(rows: Mapping[str, Sequence[RunConfig]], **options: Any) -> dict[
     Where nothing may be trained (FERCORE_SHIPPED_ONLY=1) a row is those of its runs that are shipped, one at least.
     """
     if shipped_only() and not options.get("fresh"):
-        rows = {label: [config for config in configs if find_result(config)] or configs for label, configs in rows.items()}
+        rows = {label: [config for config in configs if is_stored(config)] or configs for label, configs in rows.items()}
     results = iter(sweep([config for configs in rows.values() for config in configs], **options))
     return {label: [next(results) for _ in configs] for label, configs in rows.items()}
 

@@ -99,7 +99,7 @@ def fit(session: Session, data: Splits, execution: Execution, watch: Watch | Non
     config = session.config
     start = starting_weights(config, execution.device)  # may train another run, and so comes before the seed
     trainer = Trainer(config, data, execution, start, watch)
-    record = session.resume(trainer.parts)
+    record = session.resume(trainer.parts, data)
     started = time.perf_counter() - record.seconds
     bar = progress_bar(config, trainer.total_steps, done=len(record.epochs) * trainer.steps_per_epoch)
     diverged = False
@@ -171,10 +171,13 @@ class Trainer:
         mean_loss = loss_sum / (number + 1)
         row = {"epoch": epoch + 1, "step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
         row |= {"radius": finite_or_none(radius.item()), "loss": finite_or_none(mean_loss.item())}
-        if diverged or any_process(has_diverged(mean_loss)):
+        if diverged or any_process(has_diverged(mean_loss) or not is_finite(self.model, self.objective)):
             return row, True
         copy_buffers(self.model)
-        return row | validate(self.model, self.objective, self.data, self.config), False
+        validated = validate(self.model, self.objective, self.data, self.config)
+        if has_diverged(validated["val_loss"]):
+            return row, True
+        return row | validated, False
 
     def batches(self, epoch: int) -> Iterator[tuple[TupleBatch, Tensor]]:
         """An epoch's batches, each with the images of this process's share of it."""
@@ -281,8 +284,14 @@ def pretraining_of(config: RunConfig) -> RunConfig | None:
     return RunConfig(method="softmax", data=config.pretrained, **same)
 
 
-def has_diverged(loss: Tensor) -> bool:
-    return not abs(loss.item()) < DIVERGED_LOSS  # true for NaN too
+def has_diverged(loss: Tensor | float) -> bool:
+    return not abs(float(loss)) < DIVERGED_LOSS  # true for NaN too
+
+
+def is_finite(*modules: nn.Module) -> bool:
+    """Whether all weights, centers and statistics are numbers; a loss says nothing of the step that comes after it."""
+    values = [value for module in modules for value in module.state_dict().values() if value.is_floating_point()]
+    return bool(torch.stack([value.isfinite().all() for value in values]).all())
 
 
 def progress_bar(config: RunConfig, total: int, done: int) -> tqdm:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fercore.config import RunConfig
@@ -18,14 +17,17 @@ from fercore.errors import DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods import build
 from fercore.parallel.devices import Execution, find_device
-from fercore.paths import shown
+from fercore.paths import runs_dir, shown
+from fercore.runs import files
 from fercore.runs.find import find_result, find_run
+from fercore.runs.identity import confirm, facts_of
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
 from fercore.runs.session import Session
 from fercore.train import Watch, fit, train
 
 MNIST_SIZE = 28
+TRAIN_AGAIN = "train the run again with --fresh"
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,14 @@ class Trained:
 
     @cached_property
     def data(self) -> Splits:
-        """What it was trained on, read on first use; on its device."""
-        return load_data(self.config.data, **self.config.data_options).to(self.device)
+        """What it was trained on, read on first use; on its device.
+
+        Raises:
+            StoreError: the data were changed since.
+        """
+        data = load_data(self.config.data, **self.config.data_options)
+        confirm(self.result, facts_of(data))
+        return data.to(self.device)
 
 
 def load_trained(
@@ -91,14 +99,14 @@ def load_trained(
     """
     needed = [f"{epoch}.safetensors", *["objective.safetensors"] * with_objective]
     folder = local_folder(run) if isinstance(run, RunConfig) else find_run(run)
-    result = finish(run, needed, device) if isinstance(run, RunConfig) else read_result(folder / "result.json")
+    result = finish(run, needed, device) if isinstance(run, RunConfig) else read_result(folder, name_of(folder))
     if result.diverged:
         raise StoreError(f"{result.config.id} diverged, and left no network")
     target = find_device(device)
     with torch.device("meta"):  # every number comes from the files
         parts = build(result.config, len(result.provenance["class_names"]))
     for part, name in zip(parts, needed, strict=False):
-        load_into(part, folder / name)
+        load_into(part, folder / name, result.config.id)
         part.to(target).eval()
     model, objective = parts
     return Trained(result, target, model.to(memory_format=torch.channels_last), objective if with_objective else None)
@@ -113,15 +121,18 @@ def finish(config: RunConfig, needed: Sequence[str], device: str) -> RunResult:
     return known if there else train_again(config, device)
 
 
-def load_into(part: nn.Module, file: Path) -> None:
-    """Give a module on the "meta" device the numbers of its file."""
-    if not file.exists():
-        raise StoreError(f"{shown(file.parent)} has no weights: no {file.name}; train it again with --fresh")
+def name_of(folder: Path) -> str | None:
+    """Whose files must lie in a folder: in the store that of its name; a copy elsewhere may be called anything."""
+    return folder.name if folder.parent == runs_dir() / "store" else None
+
+
+def load_into(part: nn.Module, file: Path, run: str) -> None:
+    """Give a module on the "meta" device the numbers of a run's file."""
     try:
-        part.load_state_dict(load_file(file), assign=True)
-    except Exception as error:  # SafetensorError of a damaged file, RuntimeError of another network's
+        part.load_state_dict(files.read(file, run, mend=TRAIN_AGAIN), assign=True)
+    except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise StoreError(f"{shown(file)} is damaged ({reason}); train the run again with --fresh") from None
+        raise StoreError(f"{shown(file)} is of another network ({reason}); {TRAIN_AGAIN}") from None
 
 
 def train_again(config: RunConfig, device: str, watch: Watch | None = None) -> RunResult:
@@ -163,7 +174,10 @@ def predict(
         return names, np.zeros((0, len(names)), dtype=np.float32)
     pixels = torch.stack([read_image(image, trained.config.image_size or MNIST_SIZE, channels) for image in images])
     _, logits = evaluate(trained.model, pixels, trained, trained.config.crop)
-    return names, logits.softmax(dim=1).cpu().numpy()
+    probabilities = logits.softmax(dim=1).cpu()
+    if not probabilities.isfinite().all():
+        raise StoreError(f"{trained.config.id} answers no numbers to these images; {TRAIN_AGAIN}, or take another run")
+    return names, probabilities.numpy()
 
 
 def read_image(image: str | Path | Image.Image | np.ndarray, size: int, channels: int) -> Tensor:

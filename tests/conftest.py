@@ -32,14 +32,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FERCORE_PROGRESS", "0")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(shipped, "RESULTS", tmp_path / "results")
-    forget_indexes()
+    shipped.forget_indexes()
     yield tmp_path / "runs" / "store"
-    forget_indexes()
-
-
-def forget_indexes() -> None:
-    shipped.shipped_index.cache_clear()
-    shipped.shipped_analyses.cache_clear()
+    shipped.forget_indexes()
 
 
 @pytest.fixture
@@ -68,7 +63,8 @@ def short_test(mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         splits = load_data(name, **options)
         return dataclasses.replace(splits, test=Images(splits.test.images[:300], splits.test.labels[:300]))
 
-    monkeypatch.setattr("fercore.train.load_data", load)
+    for user in ("train", "trained"):
+        monkeypatch.setattr(f"fercore.{user}.load_data", load)
 
 
 @pytest.fixture

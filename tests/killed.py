@@ -2,12 +2,12 @@
 
 SAVE_AND_DIE = """
 import os, signal, sys
-import fercore.runs.session as session
-save = session.save_checkpoint
+from fercore.runs.session import Session
+save = Session.save
 def save_and_die(*arguments):
     save(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-session.save_checkpoint = save_and_die
+Session.save = save_and_die
 """
 
 # Takes the repr of a config's dictionary.

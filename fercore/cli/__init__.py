@@ -19,6 +19,8 @@ __all__ = ["main", "make_config", "parser"]
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command; an error that a user can mend, Ctrl-C or a termination is one line and exit code 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # an output of ASCII gets a ? for what it cannot print, such as ±
     options = parser().parse_args(arguments)
     try:
         if options.command != "train":

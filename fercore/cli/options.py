@@ -2,7 +2,7 @@
 
 import argparse
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from fercore.choices import PRECISIONS
@@ -10,7 +10,12 @@ from fercore.config import KEYS, RunConfig, config_from
 from fercore.errors import ConfigError
 from fercore.limits import Key, Of, OneOf
 
-OWN_OPTIONS = ("method", "data", "profile", "seed")
+OWN_OPTIONS = {
+    "method": "softmax",
+    "data": "wmnist",
+    "profile": "quick",
+    "seed": "0",
+}  # keys with an option, and their defaults
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -66,14 +71,14 @@ class SetKey(argparse.Action):
         options.set = [*options.set, f"{self.dest}={value}"]
 
 
-def make_config(options: argparse.Namespace, *more: tuple[str, str]) -> RunConfig:
-    """The RunConfig that the options and `more` pairs describe; a key may be set once."""
+def make_config(options: argparse.Namespace, *more: tuple[str, str | None], base: Mapping[str, Any] = OWN_OPTIONS) -> RunConfig:
+    """The RunConfig that the options and `more` pairs describe, and `base` where they are silent; a key may be set once."""
     chosen = {"method": options.method, "data": options.data, "profile": options.profile}
     for key, value in [*map(split_pair, options.set), *more]:
         if key in chosen:
             raise ConfigError(f"{key} is set twice (method, data, profile and seed have options of their own)")
         chosen[key] = value
-    return config_from(chosen)
+    return config_from({**base, **{key: value for key, value in chosen.items() if value is not None}})
 
 
 def split_pair(text: str) -> tuple[str, str]:

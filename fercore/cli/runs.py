@@ -4,7 +4,7 @@ import argparse
 import itertools
 from typing import Any
 
-from fercore.cli.options import add_command, add_config_options, literal, make_config, split_pair
+from fercore.cli.options import OWN_OPTIONS, add_command, add_config_options, literal, make_config, split_pair
 from fercore.cli.papers import find_experiments, find_tables, that_train_here
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, SweepError
@@ -23,10 +23,12 @@ def add_commands(commands: Any) -> None:
 
 def add_train(commands: Any) -> None:
     one = add_command(commands, "train", train_command, "train one run, or show its stored result")
+    one.add_argument("--like", metavar="RUN", help="repeat the run of this id from its record; a --KEY changes it")
     one.add_argument("--seed", default="0", help="of everything that is drawn (default: 0)")
     one.add_argument("--sync-batchnorm", action="store_true", help="under torchrun: normalize by the whole batch")
     one.add_argument("--compile", action="store_true", help="by torch.compile: slow to begin, then faster on a GPU")
     add_config_options(one)
+    one.set_defaults(**dict.fromkeys(OWN_OPTIONS))  # what --like says stays where an option does not
     one.epilog = (
         "Several processes train one run together: `torchrun --nproc-per-node 2 -m fercore train ...`. Each takes its share "
         "of every batch (batch_size counts all of them); the first one writes and prints."
@@ -61,15 +63,27 @@ def add_sweep(commands: Any) -> None:
 
 
 def train_command(options: argparse.Namespace) -> None:
-    config = make_config(options, ("seed", options.seed))
+    from fercore.runs.find import find_record
 
+    record = find_record(options.like) if options.like else None
+    base = record.config.to_dict() if record else OWN_OPTIONS
+    config = make_config(options, ("seed", options.seed), base=base)
+    repeats = record is not None and record.config == config
+
+    from fercore.runs.session import made_otherwise
     from fercore.train import train
 
+    precision = record.provenance.get("precision", "fp32") if repeats else options.precision
     more = {"sync_batchnorm": options.sync_batchnorm, "compiled": options.compile}
-    result = train(config, device=options.device, precision=options.precision, fresh=options.fresh, **more)
+    result = train(config, device=options.device, precision=precision, fresh=options.fresh or repeats, **more)
     if rank() > 0:
         return
     print(describe(result))
+    if repeats:
+        same = result.test == record.test
+        print("as recorded, number for number" if same else f"recorded: {describe(record)}")
+    if others := made_otherwise(record if repeats else result):
+        print(f"{'recorded' if repeats else 'stored'} with {', '.join(others)}")
     if result.diverged:
         print("a diverged run is a result too; a lower lr or gamma, or normalization=released, may train (chapter 02)")
     print(f"stored in {shown(result.array_file.parent)}")
@@ -119,12 +133,12 @@ def predict_command(options: argparse.Namespace) -> None:
 
 def sweep_table(configs: list[RunConfig], fresh: bool) -> str:
     """Run, status, test accuracy and seconds of every config, once."""
-    from fercore.runs.find import find_result
+    from fercore.runs.find import find_results
 
     width = max((len(config.id) for config in configs), default=0)
     lines = [f"{'run':{width}}  {'status':8}  accuracy  balanced  seconds"]
-    for config in dict.fromkeys(configs):
-        result = find_result(config, fresh=fresh)
+    configs = list(dict.fromkeys(configs))
+    for config, result in zip(configs, find_results(configs, fresh=fresh), strict=True):
         if result is None or result.diverged:
             lines.append(f"{config.id:{width}}  {result.status if result else 'failed'}")
         else:
@@ -136,6 +150,7 @@ def sweep_table(configs: list[RunConfig], fresh: bool) -> str:
 def describe(result) -> str:
     """One line: the run and its test numbers."""
     if result.diverged:
-        return f"{result.config.id}: diverged in epoch {result.epochs[-1]['epoch']}"
+        last = result.epochs[-1]
+        return f"{result.config.id}: diverged in epoch {last['epoch']}, by step {last['step']}"
     numbers = f"test accuracy {100 * result.accuracy:.2f} %, balanced {100 * result.balanced_accuracy:.2f} %"
     return f"{result.config.id}: {numbers} ({result.provenance['seconds']:.0f} s)"

@@ -13,16 +13,25 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from fercore.data.wmnist import FILES, idx_problem
-from fercore.paths import CHECKOUT, RESULTS, ROOT, data_dir, runs_dir, shown
-from fercore.runs.result import sha256
-from fercore.runs.shipped import SHIPPED_FILES, shipped_index
+from fercore.paths import CHECKOUT, ROOT, data_dir, runs_dir, shown
+from fercore.runs.local import inspect
+from fercore.runs.shipped import inspect_shipped, shipped_index
 
 GIB = 2**30
+SHOWN = 5  # problems of one kind
 
 
 def diagnose() -> list[tuple[str, bool, str]]:
     """(question, ready, answer) for each thing the course needs."""
-    return [*check_python(), *check_packages(), *check_hardware(), *check_folders(), *check_mnist(), *check_results()]
+    return [
+        *check_python(),
+        *check_packages(),
+        *check_hardware(),
+        *check_folders(),
+        *check_mnist(),
+        *check_runs(),
+        *check_results(),
+    ]
 
 
 def check_python() -> Iterator[tuple[str, bool, str]]:
@@ -90,10 +99,21 @@ def check_results() -> Iterator[tuple[str, bool, str]]:
     if not CHECKOUT:
         yield "shipped results", True, "none, and none is needed: with the notebooks and figures they are in a checkout alone"
         return
-    index = shipped_index()
-    files = {RESULTS / "runs" / run / name: row[column] for run, row in index.items() for name, column in SHIPPED_FILES.items()}
-    bad = [f"{path.parent.name}/{path.name}" for path, known in files.items() if not path.exists() or sha256(path) != known]
+    index, problems = shipped_index(), inspect_shipped()
     diverged = sum(row["status"] == "diverged" for row in index.values())
-    state = f"missing or changed: {', '.join(bad)}; restore them with git" if bad else "unchanged"
-    answer = f"{len(index) - diverged} runs finished, {diverged} diverged; {state}"
-    yield "shipped results", bool(index) and not bad, answer
+    answer = f"{len(index) - diverged} runs finished, {diverged} diverged; {told(problems)}"
+    yield "shipped results", bool(index) and not problems, answer
+
+
+def check_runs() -> Iterator[tuple[str, bool, str]]:
+    """The local runs: damaged files, files of others, and what killed processes left."""
+    folders = sorted((runs_dir() / "store").glob("*/"))
+    problems = [problem for folder in folders for problem in inspect(folder)]
+    unfinished = sum((folder / "checkpoint.pt").exists() for folder in folders)
+    answer = f"{len(folders)} runs, {unfinished} to be gone on with; {told(problems)}"
+    yield "local runs", not problems, answer
+
+
+def told(problems: list[str]) -> str:
+    more = [f"and {len(problems) - SHOWN} more"] * (len(problems) > SHOWN)
+    return "; ".join(problems[:SHOWN] + more) or "every file as it was written"

@@ -5,9 +5,10 @@ import io
 import os
 import shlex
 import shutil
+import stat
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fercore.data.doubts import DIGEST, digest_of
-from fercore.data.images import UnreadableImage, read_square, to_square
+from fercore.data.images import MOST_BYTES, UnreadableImage, read_square, to_square
 from fercore.data.readers.catalog import Catalog
 from fercore.errors import DataError
 from fercore.paths import data_dir, shown
@@ -34,9 +35,10 @@ def open_store(catalog: Catalog, size: int) -> np.memmap:
     """The catalog's images as [N, 3, size, size] uint8, read-only, in the catalog's order; `StoredImages` reads parts of them.
 
     Decoded on the first call, which shows its progress; later calls map the file, `data_dir()/store/<name>-<size>-<key>.npy`,
-    beside which `.sums` holds a digest of each image.
+    beside which `.sums` says of each image when its file was touched last, a digest of the file, and one of the pixels.
     The key is a fingerprint of the source (names, sizes and times of the files, in order) and of the way of decoding, so
-    that a changed data set gets a store of its own. Images of another size are resized, without keeping their aspect; gray
+    that a changed data set gets a store of its own. A file that was touched since, under the times it had, is read again,
+    and the store built anew where it is another. Images of another size are resized, without keeping their aspect; gray
     ones get three equal channels. A process that finds another one building the same store waits for it.
 
     Args:
@@ -48,14 +50,15 @@ def open_store(catalog: Catalog, size: int) -> np.memmap:
     """
     if not len(catalog):
         raise DataError(f"{shown(catalog.root)}: {catalog.name} has no images; check the folder with {check_command(catalog)}")
-    path = data_dir() / "store" / f"{catalog.name}-{size}-{source_key(catalog, size)}.npy"
+    found = [look_at(catalog, file) for file in catalog.files]
+    path = data_dir() / "store" / f"{catalog.name}-{size}-{source_key(catalog, size, found)}.npy"
     shape = (len(catalog), 3, size, size)
-    if not is_whole(path, shape):
+    if not (is_whole(path, shape) and is_of(catalog.files, path, found)):
         with store_lock(path):
-            if not is_whole(path, shape):  # another process may have built it while this one waited
+            if not (is_whole(path, shape) and is_of(catalog.files, path, found)):  # another process may have built it meanwhile
                 if path.exists():
-                    print(f"{shown(path)} is damaged, or without its digests, and is built again", file=sys.stderr)
-                build_store(catalog, path, shape)
+                    print(f"{shown(path)} is damaged, or of files that have changed, and is built again", file=sys.stderr)
+                build_store(catalog, path, shape, describe_files(catalog, found))
     return np.load(path, mmap_mode="r")
 
 
@@ -73,7 +76,7 @@ class StoredImages:
     def __init__(self, store: np.memmap, positions: np.ndarray) -> None:
         self.path, self.offset, self.positions = Path(store.filename), store.offset, positions
         self.shape = torch.Size((len(positions), *store.shape[1:]))
-        self.sums = np.fromfile(sums_of(self.path), dtype=np.uint8).reshape(-1, DIGEST)
+        self.sums = read_sums(self.path)[2].view(np.uint8).reshape(-1, DIGEST)
         self.whole = np.zeros(len(self.sums), dtype=bool)  # which images were found as they were written
         self.file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self.file)
@@ -98,20 +101,66 @@ class StoredImages:
         return self.sums[self.positions]
 
 
-def source_key(catalog: Catalog, size: int) -> str:
+def look_at(catalog: Catalog, file: Path) -> os.stat_result:
+    try:
+        return file.stat()
+    except OSError as error:
+        raise broken(catalog, file, error.strerror or str(error)) from None
+
+
+def source_key(catalog: Catalog, size: int, found: list[os.stat_result]) -> str:
     """16 hex digits that change when an image, its place in the catalog or the way of decoding does."""
     digest = hashlib.sha256(f"{DECODE}\n{size}\n".encode())
     if catalog.pixels is not None:
         digest.update(f"{catalog.pixels.shape}\n".encode())
         digest.update(np.ascontiguousarray(catalog.pixels).data)
-    for file in catalog.files:
-        try:
-            found = file.stat()
-        except OSError as error:
-            raise broken(catalog, file, error.strerror or str(error)) from None
+    for file, state in zip(catalog.files, found, strict=True):
         name = file.relative_to(catalog.root) if file.is_relative_to(catalog.root) else file  # a moved folder keeps its store
-        digest.update(f"{name}\n{found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        digest.update(f"{name}\n{state.st_size} {state.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
+
+
+# --- files that were touched --------------------------------------------------------------------------------------------
+
+
+def touches(found: list[os.stat_result]) -> np.ndarray:
+    """[N] int64: when anything about a file changed last, which no program can set back as it can the time of its content."""
+    return np.array([state.st_ctime_ns for state in found], dtype=np.int64)
+
+
+def describe_files(catalog: Catalog, found: list[os.stat_result]) -> np.ndarray:
+    """[2, N] int64: the first rows of `read_sums`; zeros where a catalog brings its pixels, which are in the store's name."""
+    digests = [digest_of_file(file, state) for file, state in zip(catalog.files, found, strict=True)]
+    return np.array([touches(found), digests], dtype=np.int64) if found else np.zeros((2, len(catalog)), dtype=np.int64)
+
+
+def digest_of_file(file: Path, state: os.stat_result) -> int:
+    """Of the content; 0 of what cannot be an image, such as a pipe, which would never end."""
+    if not stat.S_ISREG(state.st_mode) or state.st_size > MOST_BYTES:
+        return 0
+    return int.from_bytes(hashlib.blake2b(file.read_bytes(), digest_size=DIGEST).digest(), "little", signed=True)
+
+
+def is_of(files: Sequence[Path], path: Path, found: list[os.stat_result]) -> bool:
+    """Whether a store is of these files as they are now; those that were touched since are read again."""
+    if not files:
+        return True
+    now, sums = touches(found), read_sums(path)
+    then, digests, _ = sums
+    again = np.flatnonzero(then != now)
+    if any(digest_of_file(files[i], found[i]) != digests[i] for i in again):
+        return False
+    if len(again):
+        part = sums_of(path).with_suffix(f".{os.getpid()}.part")
+        try:
+            part.write_bytes(np.stack([now, *sums[1:]]).tobytes())
+            part.replace(sums_of(path))
+        except OSError as error:
+            raise unwritable(path, error.strerror or str(error)) from None
+    return True
+
+
+# --- the store's file ---------------------------------------------------------------------------------------------------
 
 
 def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
@@ -120,7 +169,7 @@ def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
     try:
         with path.open("rb") as file:
             whole = file.read(len(expected)) == expected and path.stat().st_size == len(expected) + int(np.prod(shape))
-        return whole and sums_of(path).stat().st_size == DIGEST * shape[0]
+        return whole and sums_of(path).stat().st_size == 3 * DIGEST * shape[0]
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -128,8 +177,13 @@ def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 
 
 def sums_of(path: Path) -> Path:
-    """Where the digests of the store at `path` lie: DIGEST bytes an image."""
+    """Where the digests of the store at `path` lie."""
     return path.with_suffix(".sums")
+
+
+def read_sums(path: Path) -> np.ndarray:
+    """[3, N] int64: when each file was touched last, a digest of its content, and one of its image's pixels."""
+    return np.fromfile(sums_of(path), dtype=np.int64).reshape(3, -1)
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:
@@ -161,8 +215,8 @@ def store_lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def build_store(catalog: Catalog, path: Path, shape: tuple[int, ...]) -> None:
-    """Decode everything into a temporary file, and move it to `path` when it is whole and on disk.
+def build_store(catalog: Catalog, path: Path, shape: tuple[int, ...], files: np.ndarray) -> None:
+    """Decode everything into a temporary file, and move it to `path` when it is whole and on disk; `files` is kept with it.
 
     Written, not mapped: a full disk is then an error of `write`, where a mapped page would end the process.
     """
@@ -173,7 +227,7 @@ def build_store(catalog: Catalog, path: Path, shape: tuple[int, ...]) -> None:
         with part.open("wb") as file:
             file.write(npy_header(shape))
             file.flush()
-            sums_of(path).write_bytes(write_images(catalog, file.fileno(), file.tell(), shape))
+            sums_of(path).write_bytes(files.tobytes() + write_images(catalog, file.fileno(), file.tell(), shape))
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:

@@ -9,7 +9,7 @@ from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.evaluation.metrics import recalls, summarize
 from fercore.evaluation.stats import Estimate, estimate, paired_difference
-from fercore.runs.find import find_result
+from fercore.runs.find import find_results
 from fercore.runs.result import RunResult
 
 Trial = int | tuple[int, int]
@@ -34,7 +34,7 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
 
 def stored(configs: Iterable[RunConfig]) -> list[RunResult]:
     """The runs of `configs` that have a result: finished ones, and diverged ones."""
-    return [result for config in configs if (result := find_result(config))]
+    return [result for result in find_results(configs) if result]
 
 
 def percent(runs: list[RunResult], metric: str) -> dict[Trial, float]:

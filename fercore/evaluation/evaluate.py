@@ -85,7 +85,7 @@ def validate(model: nn.Module, objective: nn.Module, data: Splits, config: RunCo
         chosen = batch.positions.to(labels.device)
         losses.append(objective(make_step([values[chosen] for values in outputs], labels[chosen], batch, progress=1.0)))
     objective.train()
-    row = {"val_loss": finite_or_none(torch.stack(losses).mean().item())}
+    row = {"val_loss": torch.stack(losses).mean().item()}
     confusion = confusion_matrix(outputs[1].argmax(dim=1), labels, data.num_classes).cpu().numpy()
     row |= {f"val_{name}": value for name, value in summarize(confusion).items()}
     if len(outputs) > 2:

@@ -26,9 +26,9 @@ from fercore.mining import mine_positives
 from fercore.models.weights import load_weights
 from fercore.papers.probes import read_expression, read_identity
 from fercore.parallel.devices import find_device, seed_everything
+from fercore.runs import files
 from fercore.runs.find import find_analysis, require_trainable, shipped_only
-from fercore.runs.local import open_folder
-from fercore.runs.result import pack, write_at_once
+from fercore.runs.session import Session
 from fercore.train import starting_weights
 from fercore.trained import Trained, load_trained, train_again
 from fercore.tuples import TupleBatch
@@ -53,7 +53,9 @@ def examine(config: RunConfig, name: str, *, device: str = "auto", fresh: bool =
     if shipped_only():
         require_trainable(config)
     arrays = ANALYSES[name](config, device)
-    write_at_once(open_folder(config) / f"{name}.npz", pack(arrays))
+    session = Session(config)
+    with session.locked():
+        files.write(session.folder / f"{name}.npz", arrays, config.id)
     return arrays
 
 

@@ -18,7 +18,7 @@ from fercore.errors import ConfigError
 from fercore.methods.recipes import DACL_PAPER, TC3L_RAF
 from fercore.paths import data_dir, shown
 from fercore.profiles import check_profile
-from fercore.runs.find import find_result
+from fercore.runs.find import is_stored
 
 Rows = dict[str, dict[str, Any]]  # row label -> what its runs set
 Experiment = dict[str, list[RunConfig]]  # row label -> one config a seed, or a fold
@@ -78,7 +78,7 @@ def runs_of(profile: str, *, folds: int = 0, **values: Any) -> list[RunConfig]:
         return [RunConfig(profile=profile, fold=fold, **values) for fold in range(folds)]
     configs = [RunConfig(profile=profile, seed=seed, **values) for seed in range(MOST_SEEDS)]
     least = SEEDS[check_profile(profile)]
-    return configs[:least] + [config for config in configs[least:] if find_result(config)]
+    return configs[:least] + [config for config in configs[least:] if is_stored(config)]
 
 
 def on_digits(rows: Rows, profile: str) -> Experiment:
@@ -224,7 +224,7 @@ def trainable(configs: Iterable[RunConfig], names: Iterable[str]) -> tuple[list[
     """
     runs, lack = [], {}
     for config in configs:
-        if (reason := lacking(config)) and not find_result(config):
+        if (reason := lacking(config)) and not is_stored(config):
             lack[reason] = lack.get(reason, 0) + 1
         else:
             runs.append(config)

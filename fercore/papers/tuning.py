@@ -7,15 +7,17 @@ A trial must beat the default by more than chance makes of two equal ones. What 
 `python -m fercore tune` from the finished trials; a profile without trials uses the defaults.
 """
 
-import json
 from typing import Any
+
+from filelock import FileLock
 
 from fercore.config import RunConfig
 from fercore.errors import FercoreError
 from fercore.methods.table import METHODS
 from fercore.paths import ROOT
 from fercore.profiles import find_recipe
-from fercore.runs.find import find_result
+from fercore.runs import files
+from fercore.runs.find import find_results
 from fercore.runs.result import RunResult
 
 TUNED = ROOT / "fercore" / "papers" / "tuned.json"
@@ -59,7 +61,7 @@ def choose(profile: str) -> dict[str, dict[str, Any]]:
     """
     chosen = {}
     for method in METHODS:
-        results = [find_result(config) for config in trials(method, profile)]
+        results = find_results(trials(method, profile))
         if None in results:
             raise FercoreError(
                 f"trials of {method} are missing; run `python -m fercore sweep --experiment tuning --profile {profile}`"
@@ -72,12 +74,18 @@ def choose(profile: str) -> dict[str, dict[str, Any]]:
 
 def tuned(method: str, profile: str) -> dict[str, Any]:
     """The settings of a method on SimFER that its trials chose; none where the profile has no trials."""
-    return json.loads(TUNED.read_text()).get(profile, {}).get(method, {}) if TUNED.exists() else {}
+    return read_choices().get(profile, {}).get(method, {})
+
+
+def read_choices() -> dict[str, Any]:
+    """tuned.json: {profile: {method: settings}}."""
+    mend = "restore it with git, or delete it and run `python -m fercore tune`"
+    return files.read(TUNED, TUNED.name, mend=mend) if TUNED.exists() else {}
 
 
 def write_choices(profile: str) -> dict[str, dict[str, Any]]:
     """Keep what `choose` says in tuned.json."""
-    known = json.loads(TUNED.read_text()) if TUNED.exists() else {}
-    known[profile] = choose(profile)
-    TUNED.write_text(json.dumps(known, indent=1) + "\n")
-    return known[profile]
+    chosen = choose(profile)
+    with FileLock(TUNED.with_suffix(".lock")):  # two profiles at once: neither may be lost
+        files.write(TUNED, read_choices() | {profile: chosen}, TUNED.name)
+    return chosen

@@ -18,7 +18,7 @@ from fercore.papers.budget import count
 from fercore.papers.errata.entry import LIU, RAJOLI, THESIS
 from fercore.papers.tables import Experiment
 from fercore.papers.tuning import score, trials
-from fercore.runs.find import find_result
+from fercore.runs.find import find_results
 from fercore.runs.result import RunResult
 
 NOT_RUN = "not run"
@@ -94,7 +94,7 @@ def span_of_trials(profile: str) -> str:
     """How much a weight decides among the trials of DACL, beside those of center loss and DDA."""
     told = []
     for method in ("dacl", "center", "dda"):
-        scores = [100 * score(find_result(config)) for config in trials(method, profile)]
+        scores = [100 * score(result) for result in find_results(trials(method, profile))]
         if min(scores) >= 0:
             told.append(f"{METHODS[method].label} {max(scores) - min(scores):.1f}")
     return f"points between the best and the worst of three weights: {', '.join(told)} (one seed)" if told else NOT_RUN

@@ -1,17 +1,23 @@
 """Look a run up, in the local store and the shipped one."""
 
 import os
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fercore.config import RunConfig
+from fercore.data import parse_name
 from fercore.errors import NotShipped, StoreError
 from fercore.parallel.clock import session_start
-from fercore.paths import runs_dir
+from fercore.paths import runs_dir, shown
+from fercore.runs import files
+from fercore.runs.identity import confirm, facts_now, is_made_here
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
-from fercore.runs.shipped import shipped_analysis, shipped_result
+from fercore.runs.shipped import shipped_analysis, shipped_index, shipped_record, shipped_result
 
 
 def find_result(config: RunConfig, *, fresh: bool = False) -> RunResult | None:
@@ -19,11 +25,46 @@ def find_result(config: RunConfig, *, fresh: bool = False) -> RunResult | None:
 
     With fresh=True only a run that was finished in this session counts (see `session_start`); with
     FERCORE_SHIPPED_ONLY=1, as in the notebook tests, the local store is not looked at.
+
+    Raises:
+        StoreError: what is stored is damaged or of another run, or the data were changed since; see `identity.confirm`.
     """
-    local = None if shipped_only() and not fresh else read_result(local_folder(config) / "result.json")
-    if local and not (fresh and local.provenance["finished"] < session_start()):
-        return local
-    return None if fresh else shipped_result(config)
+    return find_results([config], fresh=fresh)[0]
+
+
+def find_results(configs: Iterable[RunConfig], *, fresh: bool = False) -> list[RunResult | None]:
+    """`find_result` of each; a set that many runs are about is looked at once."""
+    look = cache(facts_now)
+    return [find_about(config, fresh, look) for config in configs]
+
+
+def find_record(run: str) -> RunResult:
+    """The run of this id, whatever has become of its data since.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
+    result = read_result(runs_dir() / "store" / run, run) or shipped_record(run)
+    if result is None:
+        raise StoreError(
+            f"no finished run {run!r}; those here are the folders of {shown(runs_dir() / 'store')} and results/runs"
+        )
+    return result
+
+
+def is_stored(config: RunConfig) -> bool:
+    """Whether there is a result of `config`; whether it can be used, `find_result` says."""
+    return config.id in shipped_index() or (not shipped_only() and (local_folder(config) / "result.json").exists())
+
+
+def find_about(config: RunConfig, fresh: bool, look: Callable[..., Any]) -> RunResult | None:
+    local = None if shipped_only() and not fresh else read_result(local_folder(config), config.id)
+    if local and fresh and local.provenance["finished"] < session_start():
+        local = None
+    result = local or (None if fresh else shipped_result(config))
+    if result is None or parse_name(config.data)[0] == "wmnist" or (local is None and is_made_here(config)):
+        return result
+    return confirm(result, look(config.data, tuple(config.data_options.items())))
 
 
 def find_run(run: str | Path) -> Path:
@@ -44,11 +85,8 @@ def find_run(run: str | Path) -> Path:
 def find_analysis(config: RunConfig, name: str) -> dict[str, np.ndarray] | None:
     """The arrays that analysis `name` left beside the run of `config`, from the local store or the shipped one."""
     local = local_folder(config) / f"{name}.npz"
-    path = local if local.exists() and not shipped_only() else shipped_analysis(config, name)
-    if path is None:
-        return None
-    with np.load(path) as saved:
-        return {key: saved[key] for key in saved.files}
+    path = local if os.path.lexists(local) and not shipped_only() else shipped_analysis(config, name)
+    return None if path is None else files.read(path, config.id)
 
 
 def shipped_only() -> bool:

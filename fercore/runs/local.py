@@ -3,41 +3,13 @@
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from fercore.config import RunConfig
 from fercore.errors import StoreError
 from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir, shown
-from fercore.runs.result import RunResult, pack, read_result, write_at_once
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors, numbers, text, lists and dictionaries of these) at once or not at all."""
-    import torch  # here alone: who looks a run up needs none
-
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The saved state on the CPU, or None where there is none. Nothing in the file is executed.
-
-    Raises:
-        StoreError: the file is damaged.
-    """
-    import torch
-
-    if not path.exists():
-        return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds: RuntimeError, UnpicklingError, EOFError, ...
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{shown(path)} is damaged ({reason}); delete it to start this run again") from None
+from fercore.runs.files import FORMATS, read, unwritable
+from fercore.runs.result import read_result
 
 
 def local_folder(config: RunConfig) -> Path:
@@ -57,9 +29,24 @@ def open_folder(config: RunConfig) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(f"cannot write {shown(folder)} ({reason}); make it writable, or set FERCORE_RUNS") from None
+        raise unwritable(folder, error) from None
     return folder
+
+
+def inspect(folder: Path) -> list[str]:
+    """What is wrong in a run's folder, a line a file: damaged, of another run, of unknown kind, or left by a killed process."""
+    problems = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            problems.append(f"{shown(path)} was left by a killed process; delete it")
+        elif path.suffix in FORMATS:
+            try:
+                read_result(folder, folder.name) if path.name == "result.json" else read(path, folder.name)
+            except StoreError as error:
+                problems.append(str(error))
+        elif path.name != "lock":
+            problems.append(f"{shown(path)} is no file of a run; move it elsewhere")
+    return problems
 
 
 def forget_checkpoint(config: RunConfig) -> None:
@@ -67,11 +54,3 @@ def forget_checkpoint(config: RunConfig) -> None:
     checkpoint = local_folder(config) / "checkpoint.pt"
     if checkpoint.exists() and checkpoint.stat().st_mtime < datetime.fromisoformat(session_start()).timestamp():
         checkpoint.unlink()
-
-
-def save_result(result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
-    """Write a finished run: arrays first, then the json, each at once or not at all. The json makes it finished."""
-    folder = open_folder(result.config)
-    write_at_once(folder / "arrays.npz", pack(arrays))
-    write_at_once(folder / "result.json", result.to_json().encode())
-    return read_result(folder / "result.json")

@@ -1,8 +1,6 @@
 """What a finished training left behind, and the files that hold it."""
 
-import hashlib
-import io
-import json
+import math
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +12,9 @@ import numpy as np
 from fercore.config import RunConfig, config_from
 from fercore.errors import FercoreError, StoreError
 from fercore.paths import shown
+from fercore.runs import files
+
+CONTENT = ("status", "epochs", "test", "provenance")  # of result.json, beside the config
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class RunResult:
 
     Attributes:
         config: what ran.
-        status: "finished", or "diverged" (the loss was not finite or above `train.DIVERGED_LOSS`).
+        status: "finished", or "diverged" (loss, weights or centers were not finite, or a loss above `train.DIVERGED_LOSS`).
         epochs: one row an epoch: epoch, step, lr, radius (mean length of the embeddings of a late batch), loss, val_loss,
             val_accuracy, val_balanced_accuracy, seconds; where it diverged, the last row has no `val_` columns.
         test: {"last": ..., "best": ...}, each with accuracy, balanced_accuracy, recall [K] and confusion [K][K];
@@ -54,54 +55,58 @@ class RunResult:
 
     @property
     def recall(self) -> np.ndarray:
-        """[K] recalls on the test set after the last epoch; NaN where it diverged."""
-        return np.array(self.test["last"]["recall"]) if self.test else np.full(len(self.provenance["class_names"]), np.nan)
+        """[K] recalls on the test set after the last epoch; NaN where it diverged, or there is no test image of the class."""
+        known = self.test["last"]["recall"] if self.test else [None] * len(self.provenance["class_names"])
+        return np.array(known, dtype=float)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """What figures need, read on first use: see `fercore.evaluation.artifacts`."""
-        if self.array_file is None or not self.array_file.exists():
-            raise StoreError(f"run {self.config.id} has no arrays; train it again with fresh=True")
-        with np.load(self.array_file) as saved:
-            return {name: saved[name] for name in saved.files}
-
-    def to_json(self) -> str:
-        """The result without its arrays."""
-        content = dict(
-            config=self.config.to_dict(), status=self.status, epochs=self.epochs, test=self.test, provenance=self.provenance
-        )
-        return json.dumps(content, indent=1) + "\n"
+        return files.read(self.array_file, self.config.id, mend="train the run again with --fresh")
 
 
-def pack(arrays: dict[str, np.ndarray]) -> bytes:
-    """The arrays as the bytes of an .npz file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+def write_result(folder: Path, result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
+    """Write a finished run: arrays first, then the json, which makes it finished."""
+    config = result.config
+    content = {"config": config.to_dict()} | {name: without_nan(getattr(result, name)) for name in CONTENT}
+    files.write(folder / "arrays.npz", arrays, config.id)
+    files.write(folder / "result.json", content, config.id)
+    return read_result(folder, config.id)
 
 
-def write_at_once(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(path)
-
-
-def read_result(path: Path) -> RunResult | None:
-    """A stored run, or None where there is no such file.
+def read_result(folder: Path, run: str | None) -> RunResult | None:
+    """`run`, as it is stored in a folder, or with None whatever run is; None where there is none.
 
     Raises:
-        StoreError: the file is not a run of this version.
+        StoreError: what is stored there is damaged, another run, or of another version.
     """
-    if not path.exists():
+    path = folder / "result.json"
+    if not os.path.lexists(path):
         return None
+    content = files.read(path, run)
     try:
-        content = json.loads(path.read_text())
-        config = config_from(content.pop("config"))
-        return RunResult(config=config, array_file=path.with_name("arrays.npz"), **content)
-    except (ValueError, TypeError, KeyError, FercoreError) as error:
-        raise StoreError(f"{shown(path)} is no readable run ({error}); delete it to train it again") from None
+        result = RunResult(config_from(content["config"]), *(content[name] for name in CONTENT), folder / "arrays.npz")
+        problem = None if run in (None, result.config.id) and is_sound(result) else f"not that of {run}"
+    except (TypeError, KeyError, ValueError, AttributeError, FercoreError) as error:
+        problem = f"no readable run ({error})"
+    if problem:
+        raise StoreError(f"{shown(path)} is {problem}; {files.AGAIN}")
+    return result
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def without_nan(content: Any) -> Any:
+    """Plain values with null for what is no number, as JSON has it."""
+    if isinstance(content, dict):
+        return {key: without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def is_sound(result: RunResult) -> bool:
+    """Whether a result says what every result says: a file from before checksums may have been changed."""
+    if result.diverged or not result.test:
+        return result.diverged and not result.test
+    recalls = np.nan_to_num(result.recall)  # NaN: no test image of the class
+    shares = [result.accuracy, result.balanced_accuracy, *recalls]
+    return len(recalls) == len(result.provenance["class_names"]) and all(0 <= share <= 1 for share in shares)

@@ -1,10 +1,11 @@
 """One run's dealings with the store, from the look whether it is there to its result."""
 
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fercore.config import RunConfig
@@ -24,16 +24,11 @@ from fercore.parallel.devices import Execution
 from fercore.parallel.distributed import by_first
 from fercore.parallel.sums import world_size
 from fercore.paths import CHECKOUT, ROOT, shown
+from fercore.runs import files
 from fercore.runs.find import find_result, require_trainable
-from fercore.runs.local import (
-    forget_checkpoint,
-    load_checkpoint,
-    local_folder,
-    open_folder,
-    save_checkpoint,
-    save_result,
-)
-from fercore.runs.result import RunResult
+from fercore.runs.identity import describe_change, facts_of
+from fercore.runs.local import forget_checkpoint, local_folder, open_folder
+from fercore.runs.result import RunResult, read_result, write_result
 
 Parts = Mapping[str, nn.Module | torch.optim.Optimizer]  # what learns, by the names under which a checkpoint keeps it
 
@@ -43,12 +38,14 @@ class Record:
     """What a training has reached.
 
     Attributes:
+        data: what it trains on, see `identity.facts_of`.
         epochs: a row each, see `RunResult`.
         snapshots: where chosen images and the centers lie after each epoch, see `evaluation.artifacts.take_snapshot`.
         best: of the epoch that is best on the validation split, its "val_balanced_accuracy" and weights ("model").
         seconds: that it took, interruptions left out.
     """
 
+    data: dict[str, Any] = field(default_factory=dict)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
     best: dict[str, Any] | None = None
@@ -115,15 +112,18 @@ class Session:
         if self.fresh:
             forget_checkpoint(self.config)
 
-    def resume(self, parts: Parts) -> Record:
+    def resume(self, parts: Parts, data: Splits) -> Record:
         """What an interrupted session reached, its state put into `parts`; an empty record where there was none.
 
         Raises:
-            StoreError: its checkpoint is damaged, or of another network.
+            StoreError: its checkpoint is damaged, or of another run or network, or the data were changed since.
         """
-        state = self.load()
+        state, now = self.load(), facts_of(data)
         if state is None:
-            return Record()
+            return Record(now)
+        if change := describe_change(state.setdefault("data", now), now):
+            mend = "delete it to start again, or give the changed set a name of its own"
+            raise StoreError(f"{shown(self.checkpoint)} is of a training on other data ({change}); {mend}")
         try:
             for name, part in parts.items():
                 part.load_state_dict(state[name])
@@ -134,26 +134,35 @@ class Session:
 
     @by_first
     def load(self) -> dict[str, Any] | None:
-        return load_checkpoint(self.checkpoint)
+        return files.read(self.checkpoint, self.config.id) if os.path.lexists(self.checkpoint) else None
 
     @by_first
     def save(self, record: Record, parts: Parts) -> None:
         """Make this the place from which a killed training goes on."""
         state = vars(record) | {name: part.state_dict() for name, part in parts.items()}
-        save_checkpoint(self.checkpoint, state)
+        files.write(self.checkpoint, state, self.config.id)
 
     @by_first
     def keep(self, weights: Mapping[str, dict[str, Tensor]]) -> None:
         """Write NAME.safetensors for each name."""
         for name, tensors in weights.items():
-            save_file(tensors, self.folder / f"{name}.safetensors")
+            files.write(self.folder / f"{name}.safetensors", tensors, self.config.id)
 
     @by_first
     def finish(self, result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
         """Store the result, with which the run is finished; there is nothing to go on with any more."""
-        stored = save_result(result, arrays)
+        self.forget_other_data(result)
+        stored = write_result(self.folder, result, arrays)
         self.checkpoint.unlink(missing_ok=True)
         return stored
+
+    def forget_other_data(self, result: RunResult) -> None:
+        """Delete what was found out about an earlier training of this run, if the data were others then."""
+        with suppress(StoreError):
+            before = read_result(self.folder, self.config.id)
+            if before and describe_change(before.provenance, result.provenance):
+                for answer in self.folder.glob("*.npz"):
+                    answer.unlink()
 
 
 # --- provenance ---------------------------------------------------------------------------------------------------------
@@ -161,23 +170,17 @@ class Session:
 
 def describe_machine(config: RunConfig, execution: Execution, data: Splits, seconds: float) -> dict[str, Any]:
     """Where, when and with what a run was made."""
-    commit, dirty = git_state()
     device = execution.device
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "commit": commit,
-        "dirty": dirty,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": version("torchvision"),
-        "numpy": np.__version__,
+        "dirty": git_state()[1],
+        **versions(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {platform.machine()}",
         "threads": torch.get_num_threads(),
         "data": data.name,
-        "data_fingerprint": data.fingerprint,
-        "train_images": len(data.train),
+        **facts_of(data),
         "class_names": list(data.class_names),
         "mean": list(data.mean),
         "std": list(data.std),
@@ -186,6 +189,23 @@ def describe_machine(config: RunConfig, execution: Execution, data: Splits, seco
         "processes": world_size(),
         "sync_batchnorm": execution.sync_batchnorm and world_size() > 1,
         "compiled": execution.compiled,
+    }
+
+
+def made_otherwise(result: RunResult) -> list[str]:
+    """With which other versions a stored run was made, as "torch 2.9.0 (here 2.10.0)"."""
+    then, now = result.provenance, versions()
+    return [f"{name} {then[name]} (here {here})" for name, here in now.items() if here and then.get(name, here) != here]
+
+
+def versions() -> dict[str, str | None]:
+    """What may change a training's numbers: the code and what it stands on."""
+    return {
+        "commit": git_state()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "numpy": np.__version__,
     }
 
 

@@ -2,20 +2,22 @@
 
 import csv
 import io
-import shutil
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
+
+from filelock import FileLock
 
 from fercore.config import RunConfig
 from fercore.data.names import FREE, parse_name
 from fercore.errors import StoreError
 from fercore.paths import RESULTS, shown
+from fercore.runs import files
 from fercore.runs.local import local_folder
-from fercore.runs.result import RunResult, pack, read_result, sha256, write_at_once
+from fercore.runs.result import RunResult, read_result, write_result
 
+INDEX, ANALYSES = "index.csv", "analyses.csv"
 INDEX_COLUMNS = ("id", "status", "accuracy", "balanced_accuracy", "seconds", "json_sha256", "npz_sha256")
-
 SHIPPED_FILES = {"result.json": "json_sha256", "arrays.npz": "npz_sha256"}  # of a run: the column of its sum
 ANALYSES_COLUMNS = ("id", "name", "sha256")
 
@@ -27,11 +29,7 @@ def shipped_folder(config: RunConfig) -> Path:
 @lru_cache
 def shipped_analyses() -> dict[tuple[str, str], str]:
     """results/analyses.csv: (run id, name of the analysis) to SHA-256."""
-    index = RESULTS / "analyses.csv"
-    if not index.exists():
-        return {}
-    with index.open(newline="") as file:
-        return {(row["id"], row["name"]): row["sha256"] for row in csv.DictReader(file)}
+    return {(row["id"], row["name"]): row["sha256"] for row in read_index(ANALYSES, ANALYSES_COLUMNS)}
 
 
 def shipped_analysis(config: RunConfig, name: str) -> Path | None:
@@ -40,19 +38,37 @@ def shipped_analysis(config: RunConfig, name: str) -> Path | None:
     if known is None:
         return None
     path = shipped_folder(config) / f"{name}.npz"
-    if not path.exists() or sha256(path) != known:
-        raise StoreError(f"{shown(path)} is not what results/analyses.csv lists; restore it with git, or ship it again")
+    require_as_listed(path, known, ANALYSES)
     return path
 
 
 @lru_cache
 def shipped_index() -> dict[str, dict[str, str]]:
     """results/index.csv by run id; empty where nothing is shipped."""
-    index = RESULTS / "index.csv"
-    if not index.exists():
-        return {}
-    with index.open(newline="") as file:
-        return {row["id"]: row for row in csv.DictReader(file)}
+    return {row["id"]: row for row in read_index(INDEX, INDEX_COLUMNS)}
+
+
+def read_index(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    path = RESULTS / name
+    if not path.exists():
+        return []
+    try:
+        table = csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True)
+        rows = list(table)
+        sound = table.fieldnames == list(columns) and not any(None in (*row, *row.values()) for row in rows)
+    except (OSError, ValueError, csv.Error):
+        sound = False
+    if not sound:
+        raise StoreError(f"{shown(path)} is damaged; restore it with git")
+    return rows
+
+
+def require_as_listed(path: Path, known: str, index: str) -> None:
+    """Raise StoreError where a shipped file is missing, or was changed since it was shipped."""
+    if not path.is_file():
+        raise StoreError(f"{shown(path)} is missing, but results/{index} lists it; restore it with git")
+    if files.file_sum(path) != known:
+        raise StoreError(f"{shown(path)} is not what results/{index} lists; restore it with git, or ship it again")
 
 
 def shipped_result(config: RunConfig) -> RunResult | None:
@@ -61,17 +77,34 @@ def shipped_result(config: RunConfig) -> RunResult | None:
     Raises:
         StoreError: a file is missing or was changed since it was shipped.
     """
-    row = shipped_index().get(config.id)
+    return shipped_record(config.id)
+
+
+def shipped_record(run: str) -> RunResult | None:
+    """`shipped_result` by the run's id."""
+    row = shipped_index().get(run)
     if row is None:
         return None
-    folder = shipped_folder(config)
+    folder = RESULTS / "runs" / run
     for name, column in SHIPPED_FILES.items():
-        path = folder / name
-        if not path.exists():
-            raise StoreError(f"{shown(path)} is missing, but results/index.csv lists it; restore it with git")
-        if sha256(path) != row[column]:
-            raise StoreError(f"{shown(path)} is not what results/index.csv lists; restore it with git, or ship the run again")
-    return read_result(folder / "result.json")
+        require_as_listed(folder / name, row[column], INDEX)
+    return read_result(folder, run)
+
+
+def inspect_shipped() -> list[str]:
+    """What is wrong in results/, a line a file: missing, changed, in no index."""
+    listed = {(run, f"{name}.npz"): (known, ANALYSES) for (run, name), known in shipped_analyses().items()}
+    for run, row in shipped_index().items():
+        listed |= {(run, name): (row[column], INDEX) for name, column in SHIPPED_FILES.items()}
+    there = {(path.parent.name, path.name) for path in (RESULTS / "runs").glob("*/*")}
+    unknown = sorted(there - listed.keys())
+    problems = [f"results/runs/{run}/{name} is in no index; ship its run, or delete it" for run, name in unknown]
+    for run, name in sorted(listed):
+        try:
+            require_as_listed(RESULTS / "runs" / run / name, *listed[run, name])
+        except StoreError as error:
+            problems.append(str(error))
+    return problems
 
 
 def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> int:
@@ -86,29 +119,39 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
         How many runs and analyses are new or changed.
 
     Raises:
-        StoreError: results/ cannot be written.
+        StoreError: results/ cannot be written, or a file of a run is not what was stored.
     """
-    rows, changed = dict(shipped_index()), 0
     try:
-        for result in results:
-            folder = shipped_folder(result.config)
-            before = rows.get(result.config.id)
-            if result.array_file.parent != folder:
-                folder.mkdir(parents=True, exist_ok=True)
-                with_embeddings = parse_name(result.config.data)[0] in FREE and (drawn is None or result.config.id in drawn)
-                arrays = {
-                    name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"
-                }
-                write_at_once(folder / "arrays.npz", pack(arrays))
-                write_at_once(folder / "result.json", result.to_json().encode())
-            rows[result.config.id] = index_row(result, folder)
-            changed += rows[result.config.id] != before
-        write_index("index.csv", INDEX_COLUMNS, [rows[run] for run in sorted(rows)])
-        changed += ship_analyses(results)
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        with FileLock(RESULTS / ".lock"):  # two that ship at once would each write an index without the other's rows
+            forget_indexes()
+            changed = ship_runs(results, drawn) + ship_analyses(results)
     except OSError as error:
-        raise StoreError(f"cannot write {shown(RESULTS)}: {error.strerror or error}") from None
-    shipped_index.cache_clear()
+        raise files.unwritable(RESULTS, error) from None
+    forget_indexes()
     return changed
+
+
+def forget_indexes() -> None:
+    """Read the indexes anew when they are needed next."""
+    shipped_index.cache_clear()
+    shipped_analyses.cache_clear()
+
+
+def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> int:
+    """Copy the runs; returns how many are new or changed."""
+    rows = dict(shipped_index())
+    before = dict(rows)
+    for result in results:
+        folder, run = shipped_folder(result.config), result.config.id
+        if result.array_file.parent != folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            with_embeddings = parse_name(result.config.data)[0] in FREE and (drawn is None or run in drawn)
+            arrays = {name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"}
+            write_result(folder, result, arrays)
+        rows[run] = index_row(result, folder)
+    write_index(INDEX, INDEX_COLUMNS, [rows[run] for run in sorted(rows)])
+    return sum(before.get(run) != row for run, row in rows.items())
 
 
 def ship_analyses(results: list[RunResult]) -> int:
@@ -116,13 +159,14 @@ def ship_analyses(results: list[RunResult]) -> int:
     known = dict(shipped_analyses())
     before = dict(known)
     for result in results:
+        run = result.config.id
         for path in sorted(local_folder(result.config).glob("*.npz")):
             if path.name != "arrays.npz":
-                shutil.copyfile(path, shipped_folder(result.config) / path.name)
-                known[result.config.id, path.stem] = sha256(path)
+                target = shipped_folder(result.config) / path.name
+                files.write(target, files.read(path, run), run)
+                known[run, path.stem] = files.file_sum(target)
     rows = [{"id": run, "name": name, "sha256": known[run, name]} for run, name in sorted(known)]
-    write_index("analyses.csv", ANALYSES_COLUMNS, rows)
-    shipped_analyses.cache_clear()
+    write_index(ANALYSES, ANALYSES_COLUMNS, rows)
     return sum(before.get(key) != value for key, value in known.items())
 
 
@@ -133,8 +177,8 @@ def index_row(result: RunResult, folder: Path) -> dict[str, str]:
         "accuracy": f"{result.accuracy:.4f}",
         "balanced_accuracy": f"{result.balanced_accuracy:.4f}",
         "seconds": f"{result.provenance['seconds']:.0f}",
-        "json_sha256": sha256(folder / "result.json"),
-        "npz_sha256": sha256(folder / "arrays.npz"),
+        "json_sha256": files.file_sum(folder / "result.json"),
+        "npz_sha256": files.file_sum(folder / "arrays.npz"),
     }
 
 
@@ -143,4 +187,4 @@ def write_index(name: str, columns: tuple[str, ...], rows: list[dict[str, str]])
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_at_once(RESULTS / name, text.getvalue().encode())
+    files.write_at_once(RESULTS / name, text.getvalue().encode())

@@ -232,7 +232,7 @@ def test_a_damaged_store_is_built_again_with_a_note(faces, data_folder, capsys, 
     assert capsys.readouterr().err == ""
     damage(file)
     assert (open_store(faces, SIDE) == expected).all()
-    assert capsys.readouterr().err == f"{file} is damaged, or without its digests, and is built again\n"
+    assert capsys.readouterr().err == f"{file} is damaged, or of files that have changed, and is built again\n"
 
 
 # --- a part of it, read when asked for ---------------------------------------------------------------------------------
@@ -285,6 +285,34 @@ def test_a_flipped_bit_of_a_store_is_named_and_never_used(faces, data_folder):
     ) as caught:
         images[:]
     assert one_line(caught.value)
+
+
+def test_a_file_that_was_exchanged_at_its_old_time_is_noticed(faces, data_folder):
+    pair = faces.files[:2]
+    contents = [file.read_bytes() for file in pair]
+    contents = [content.ljust(max(map(len, contents)), b"\0") for content in contents]  # after a JPEG's end nothing is read
+
+    def write(in_order: list[bytes]) -> None:
+        for file, content in zip(pair, in_order, strict=True):
+            file.write_bytes(content)
+            os.utime(file, (1e9, 1e9))
+
+    write(contents)
+    before = np.array(open_store(faces, SIDE)[:2])
+    write(contents[::-1])
+    after = np.array(open_store(faces, SIDE)[:2])
+    assert (after == before[::-1]).all()
+
+
+def test_a_store_of_other_files_is_not_taken_for_this_one(faces, data_folder):
+    """Its name alone says of which set it is; what it holds is asked too."""
+    open_store(faces, SIDE)
+    (file,) = data_folder.glob("*.npy")
+    images, sums = np.load(file)[::-1], module.read_sums(file)[:, ::-1]
+    np.save(file, np.ascontiguousarray(images))
+    file.with_suffix(".sums").write_bytes(np.ascontiguousarray(sums).tobytes())
+    store = open_store(faces, SIDE)
+    assert (store[0] == plain(faces.files[0])).all()
 
 
 def test_digests_tell_images_apart(faces):

@@ -4,6 +4,7 @@ An attempt is a block `with attempt(kind):`. What goes wrong in it is counted by
 test when that has tried everything. FERCORE_FAULTS=full tries as often as the issue asks for, which takes half an hour.
 """
 
+import multiprocessing
 import os
 import re
 import resource
@@ -14,9 +15,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+
+from fercore.errors import FercoreError
 
 PATIENCE = 240  # seconds, after which a process counts as hung; none takes a tenth of it on a quiet machine
 SOON = 20  # seconds, in which a process that was told to stop must have stopped
@@ -105,6 +109,59 @@ def end(process: subprocess.Popen, patience: float = PATIENCE) -> tuple[int, str
     if "Traceback" in text or (process.returncode < 0 and process.returncode not in (-signal.SIGKILL, -signal.SIGTERM)):
         raise Traceback(text[-2000:] or f"ended by signal {-process.returncode}")
     return process.returncode, text
+
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses"])
+
+
+def fork(function: Callable[..., object], *arguments: object, output: Path, file_limit: int | None = None) -> BaseProcess:
+    """`function(*arguments)` in a process of its own, which begins at once, for PyTorch is loaded; `output` gets its words."""
+    process = FORKS.Process(target=in_fork, args=(function, arguments, dict(os.environ), output, file_limit))
+    process.start()
+    return process
+
+
+def in_fork(
+    function: Callable[..., object], arguments: tuple, environment: dict[str, str], output: Path, file_limit: int | None
+) -> None:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    with output.open("a") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))
+    try:
+        function(*arguments)
+    except FercoreError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))  # for `output`
+        sys.exit(f"error: {error}")
+
+
+def joined(process: BaseProcess, output: Path) -> tuple[int, str]:
+    """Exit code and words of a forked process that ended by itself."""
+    process.join(PATIENCE)
+    if process.is_alive():
+        os.killpg(process.pid, signal.SIGKILL)
+        raise Hung(f"a process did not end: {output.read_text()[-500:]}")
+    text = output.read_text()
+    if "Traceback" in text or process.exitcode < 0:
+        raise Traceback(text[-2000:] or f"ended by signal {-process.exitcode}")
+    return process.exitcode, text
+
+
+def kill_when(ready: Callable[[], object], process: BaseProcess, delay: float = 0.0) -> bool:
+    """Kill a forked process, and what it started, at this moment; False where it had ended before."""
+    wait_until(lambda: ready() or not process.is_alive(), "the moment to kill never came")
+    time.sleep(delay)
+    alive = process.is_alive()
+    if alive:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join(SOON)
+    wait_until(lambda: not living(process.pid), "a process was left behind", seconds=SOON)
+    return alive
 
 
 def run(module: str, *arguments: object, **more: object) -> tuple[int, str]:

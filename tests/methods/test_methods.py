@@ -17,8 +17,8 @@ from fercore.methods.objectives import Step, make_objective
 from fercore.methods.table import METHODS
 from fercore.models import DACLAttention, build_model
 from fercore.models.build import output_shapes
-from fercore.runs import session
 from fercore.runs.local import local_folder
+from fercore.runs.session import Session
 from fercore.samplers import mm_nss, ms_nss, ns_nss
 from fercore.train import train
 from fercore.tuples import TupleBatch, epoch_tuples, stand_in_identities
@@ -46,14 +46,14 @@ def on_faces(tree, tmp_path, monkeypatch):
 @pytest.fixture
 def saved(monkeypatch) -> list[dict]:
     """What every checkpoint held."""
-    kept, save = [], session.save_checkpoint
+    kept, save = [], Session.save
 
-    def spy(path, state):
-        parts = {name: state[name] for name in ("model", "objective")}
-        kept.append({name: {key: value.clone() for key, value in part.items()} for name, part in parts.items()})
-        save(path, state)
+    def spy(session, record, parts):
+        states = {name: parts[name].state_dict() for name in ("model", "objective")}
+        kept.append({name: {key: value.clone() for key, value in state.items()} for name, state in states.items()})
+        save(session, record, parts)
 
-    monkeypatch.setattr(session, "save_checkpoint", spy)
+    monkeypatch.setattr(Session, "save", spy)
     return kept
 
 
@@ -90,14 +90,14 @@ def test_every_method_trains_on_digits(method, tiny, saved):
 
 @pytest.mark.parametrize("method", ["dacl", "amtc3l-mm", "amtc3l-ns", "nplusm-2b"])
 def test_a_broken_off_training_resumes_bit_identically(method, on_faces, monkeypatch, tmp_path):
-    config, save = on_faces(method=method, epochs=3), session.save_checkpoint
+    config, save = on_faces(method=method, epochs=3), Session.save
 
     def save_and_stop(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "save_checkpoint", save_and_stop)
+        patch.setattr(Session, "save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             train(config)
     torch.manual_seed(999)  # nothing may hang on what the stopped training left

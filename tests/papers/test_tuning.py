@@ -1,6 +1,5 @@
 """Equal tuning: the same number of trials for each method, chosen on the validation split alone."""
 
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -41,12 +40,12 @@ def test_the_best_trial_is_chosen_and_kept(monkeypatch, tmp_path):
     order = {
         config.id: value for method in METHODS for config, value in zip(trials(method, "quick"), (0.2, 0.3, 0.1), strict=True)
     }
-    monkeypatch.setattr(tuning, "find_result", lambda config: finished(order[config.id]))
+    monkeypatch.setattr(tuning, "find_results", lambda configs: [finished(order[config.id]) for config in configs])
     monkeypatch.setattr(tuning, "TUNED", tmp_path / "tuned.json")
     assert tuned("center", "quick") == {}
     chosen = write_choices("quick")
     assert chosen == {method: candidates(method)[1] for method in METHODS}
-    assert json.loads((tmp_path / "tuned.json").read_text()) == {"quick": chosen}
+    assert tuning.read_choices() == {"quick": chosen}
     assert tuned("center", "quick") == {"lambda_c": 0.002}
     assert tuned("center", "paper") == {}
 
@@ -54,12 +53,12 @@ def test_the_best_trial_is_chosen_and_kept(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("ahead", "chosen"), [(CLEARLY - 0.001, 0.01), (CLEARLY + 0.001, 0.05)])
 def test_a_trial_must_beat_the_default_clearly(monkeypatch, ahead, chosen):
     best = {trials(method, "quick")[2].id for method in METHODS}
-    monkeypatch.setattr(tuning, "find_result", lambda config: finished(0.4 + ahead * (config.id in best)))
+    monkeypatch.setattr(tuning, "find_results", lambda tried: [finished(0.4 + ahead * (one.id in best)) for one in tried])
     assert choose("quick")["center"] == {"lambda_c": chosen}
 
 
 def test_missing_trials_are_named(monkeypatch):
-    monkeypatch.setattr(tuning, "find_result", lambda config: None)
+    monkeypatch.setattr(tuning, "find_results", lambda configs: [None for _ in configs])
     with pytest.raises(FercoreError, match="sweep --experiment tuning --profile quick") as caught:
         choose("quick")
     assert one_line(caught.value)
@@ -70,5 +69,5 @@ def test_what_is_kept_is_what_the_shipped_trials_say(monkeypatch):
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     monkeypatch.setattr(shipped, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
     shipped.shipped_index.cache_clear()
-    for profile, kept in json.loads(tuning.TUNED.read_text()).items():
+    for profile, kept in tuning.read_choices().items():
         assert kept == choose(profile)

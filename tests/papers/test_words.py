@@ -7,7 +7,7 @@ import pytest
 from fercore.papers import experiments
 from fercore.papers.words import NOT_RUN, WORDS, arrivals, gain, operations, speed, time_of_dacl, words_table
 from fercore.runs.find import find_result
-from fercore.runs.local import save_result
+from fercore.runs.result import write_result
 from tests.papers.pretend import pretend
 
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
@@ -19,7 +19,7 @@ def learns(config, curve, *, seconds=1.0):
     run = find_result(config)
     epochs = [{"epoch": k, "val_balanced_accuracy": value} for k, value in enumerate(curve, 1)]
     run = dataclasses.replace(run, epochs=epochs, provenance=run.provenance | {"seconds": seconds})
-    save_result(run, {})
+    write_result(run.array_file.parent, run, {})
     return run
 
 

@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from fercore.data import Images, Splits
+from fercore.data.splits import fingerprint
 from fercore.errors import NotShipped, StoreError
+from fercore.runs import files
+from fercore.runs.identity import facts_of
 from fercore.runs.session import Record, Session
 from tests.messages import one_line
 
@@ -18,7 +22,14 @@ def parts(width: int = 3) -> dict[str, nn.Module | torch.optim.Optimizer]:
     return {"model": model, "optimizer": optimizer}
 
 
+def data(labels: list[int]) -> Splits:
+    images = Images(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor(labels))
+    return Splits("wmnist", images, images, images, ("0", "1"), (), (0.5,), (0.5,), fingerprint(images))
+
+
+DATA = data([0, 1, 1])
 RECORD = Record(
+    data=facts_of(DATA),
     epochs=[{"epoch": 1, "loss": 0.5}],
     snapshots=[{"embeddings": torch.ones(2, 2)}],
     best={"val_balanced_accuracy": 0.25, "model": {"weight": torch.zeros(1)}},
@@ -41,7 +52,7 @@ def test_a_run_that_never_began_has_an_empty_record(tiny):
     assert session.find() is None
     assert session.weights("best") is None
     with session.locked():
-        assert session.resume(fresh) == Record()
+        assert session.resume(fresh, DATA) == Record(facts_of(DATA))
     assert torch.equal(fresh["model"].weight, before)
 
 
@@ -49,7 +60,7 @@ def test_a_run_that_broke_off_goes_on_with_every_part(tiny):
     session, saved, other = Session(tiny()), parts(), parts()
     with session.locked():
         session.save(RECORD, saved)
-        found = session.resume(other)
+        found = session.resume(other, DATA)
     assert (found.epochs, found.seconds) == (RECORD.epochs, RECORD.seconds)
     assert torch.equal(found.snapshots[0]["embeddings"], torch.ones(2, 2))
     assert found.best["val_balanced_accuracy"] == 0.25
@@ -62,12 +73,19 @@ def test_a_run_that_broke_off_goes_on_with_every_part(tiny):
 def test_what_another_run_left_is_refused_in_one_line(session, change):
     mine = parts(width=5 if change == "another network" else 3)
     if change == "no optimizer":
-        state = torch.load(session.checkpoint, weights_only=True)
+        state = files.read(session.checkpoint, session.config.id)
         del state["optimizer"]
-        torch.save(state, session.checkpoint)
+        files.write(session.checkpoint, state, session.config.id)
     with pytest.raises(StoreError) as error:
-        session.resume(mine)
+        session.resume(mine, DATA)
     assert "checkpoint.pt is not of this run" in one_line(error.value)
+    assert session.checkpoint.exists()
+
+
+def test_a_run_does_not_go_on_with_changed_data(session):
+    with pytest.raises(StoreError) as error:
+        session.resume(parts(), data([0, 0, 1]))
+    assert "is of a training on other data (its labels, people or sequences have changed)" in one_line(error.value)
     assert session.checkpoint.exists()
 
 

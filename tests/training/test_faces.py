@@ -424,7 +424,7 @@ def test_predict_needs_a_finished_run_with_weights(tiny, tmp_path):
     with pytest.raises(StoreError, match=r"best\.safetensors is damaged"):
         predict(["face.jpg"], result.config.id)
     weights.unlink()
-    with pytest.raises(StoreError, match=r"no best\.safetensors; train it again"):
+    with pytest.raises(StoreError, match=r"best\.safetensors is missing; train the run again"):
         predict(["face.jpg"], result.config.id)
 
 

@@ -1,7 +1,5 @@
 """Finished networks and their predictions of digits; those of faces are in test_faces.py."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -10,6 +8,7 @@ from safetensors.torch import load_file
 
 from fercore.data import load_data
 from fercore.errors import DataError, StoreError
+from fercore.runs import files
 from fercore.runs.local import local_folder
 from fercore.train import train
 from fercore.trained import load_trained, predict
@@ -38,9 +37,9 @@ def test_a_run_on_digits_reads_gray_images(tiny, tmp_path):
 def test_a_run_that_does_not_tell_its_normalization_is_refused(tiny, tmp_path):
     result = train(tiny())
     file = local_folder(result.config) / "result.json"
-    content = json.loads(file.read_text())
+    content = files.read(file, result.config.id)
     del content["provenance"]["mean"]
-    file.write_text(json.dumps(content))
+    files.write(file, content, result.config.id)
     with pytest.raises(StoreError, match=r"^[^\n]*does not tell how its images were normalized; train it again with --fresh$"):
         predict([tmp_path / "0.png"], result.config.id)
 
@@ -92,7 +91,7 @@ def test_a_run_that_diverged_has_no_network(tiny):
 def test_a_run_without_weights_is_trained_where_its_config_is_known(tiny, fits):
     config = train(tiny()).config
     (local_folder(config) / "last.safetensors").unlink()
-    with pytest.raises(StoreError, match=r"no last\.safetensors; train it again with --fresh$"):
+    with pytest.raises(StoreError, match=r"last\.safetensors is missing; train the run again with --fresh$"):
         load_trained(config.id)
     load_trained(config)
     assert fits == [config]
