@@ -77,7 +77,7 @@ class Key:
             wanted = "a string" if self.kind is str else f"of type {self.kind.__name__}"
             raise ConfigError(f"{self.name} must be {wanted}, got {value!r}") from None
         if self.limit is not None and read not in self.limit:
-            shown = repr(read) if self.kind is str else f"{read:g}"
+            shown = f"{read:g}" if self.kind is float else repr(read)
             raise ConfigError(f"{self.name} must {self.limit.verb} {self.limit}, got {shown}")
         return read
 

@@ -3,6 +3,7 @@
 Help and errors come at once: a command imports what it computes with when it is called, and looks at its arguments first.
 """
 
+import io
 import signal
 import sys
 from typing import NoReturn
@@ -20,7 +21,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command; an error that a user can mend, Ctrl-C or a termination is one line and exit code 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # an output of ASCII gets a ? for what it cannot print, such as ±
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an output of ASCII gets a ? for what it cannot print, such as ±
     options = parser().parse_args(arguments)
     try:
         if options.command != "train":

@@ -10,12 +10,8 @@ from fercore.config import KEYS, RunConfig, config_from
 from fercore.errors import ConfigError
 from fercore.limits import Key, Of, OneOf
 
-OWN_OPTIONS = {
-    "method": "softmax",
-    "data": "wmnist",
-    "profile": "quick",
-    "seed": "0",
-}  # keys with an option, and their defaults
+# Keys that have an option of their own: its default.
+OWN_OPTIONS = {"method": "softmax", "data": "wmnist", "profile": "quick", "seed": "0"}
 
 
 class OneLineParser(argparse.ArgumentParser):

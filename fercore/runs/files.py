@@ -41,7 +41,8 @@ def write(path: Path, content: Mapping[str, Any], run: str) -> None:
         StoreError: it cannot be written; of a full disk it says how much is missing.
     """
     pack = FORMATS[path.suffix].pack
-    write_at_once(path, pack({**content, "run": run, "sha256": checksum({**content, "run": run})}))
+    of = {"run": run, "sha256": checksum({**content, "run": run})}
+    write_at_once(path, pack(of | dict(content)))  # they come first, for what hides a part of an archive hides its end
 
 
 def read(path: Path, run: str | None, *, mend: str = AGAIN) -> dict[str, Any]:
@@ -55,6 +56,8 @@ def read(path: Path, run: str | None, *, mend: str = AGAIN) -> dict[str, Any]:
     try:
         content = FORMATS[path.suffix].unpack(path)
         owner, known = content.pop("run", None), content.pop("sha256", None)
+        if not content:
+            raise ValueError("it is empty")
     except Exception as error:  # each format has a dozen kinds of its own
         reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
         raise StoreError(f"{shown(path)} is damaged ({reason}); {mend}") from None

@@ -115,11 +115,12 @@ def read_npy_text(path: Path) -> str:
     require_file(path, most=SMALL_FILE)
     try:
         value = np.load(path, allow_pickle=False)
+        text = str(value.item()) if value.size == 1 else ""
     except Exception as error:  # numpy raises half a dozen kinds: a header may say anything
         raise bad(path, f"is not a npy file ({str(error).splitlines()[0][:80] or 'empty'})", "restore the file") from None
     if value.size != 1:
         raise bad(path, f"holds {value.size} values, not one", "restore the file")
-    return str(value.item())
+    return text
 
 
 def class_of_id(text: str, skipped: Counter[str], path: Path, line: int | None = None) -> int | None:
