@@ -9,6 +9,7 @@ from PIL import Image
 from fercore.course import rehearsal as layouts
 from fercore.data import releases as check
 from fercore.data.readers.catalog import CLASS_NAMES
+from fercore.data.readers.sequences import middle
 from fercore.data.readers.table import READERS, SETS
 from fercore.data.releases import EXPECTED, check_dataset
 from fercore.data.splits import subject_folds
@@ -176,6 +177,19 @@ def test_affectnet_counts_what_it_leaves_out(tmp_path, build):
     assert len(catalog.skipped) == 3
 
 
+def test_affectnet_list_order_is_kept(tmp_path):
+    trees.affectnet(tmp_path)
+    before = [path.name for path in READERS["affectnet"](tmp_path).files]
+    for listed in tmp_path.glob("*.csv"):
+        header, *rows = listed.read_text().splitlines()
+        listed.write_text("\n".join([header, *reversed(rows)]))
+    after, of_training = (
+        [path.name for path in READERS["affectnet"](tmp_path).files],
+        sum("training" in name for name in before),
+    )
+    assert after == before[:of_training][::-1] + before[of_training:][::-1]
+
+
 def test_affectnet_columns_are_found_by_name(tmp_path):
     trees.affectnet(tmp_path)
     before = READERS["affectnet"](tmp_path)
@@ -257,6 +271,11 @@ def test_mmi_takes_the_three_middle_frames(tmp_path):
     assert [file.stem[-2:] for file in catalog.files] == ["03", "04", "05"] * len(trees.MMI_EMOTIONS)
     assert catalog.identities[::3].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1]
     assert len(set(catalog.sequences)) == len(trees.MMI_EMOTIONS)
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(3, "abc"), (4, "abc"), (5, "bcd"), (6, "bcd"), (7, "cde")])
+def test_the_middle_of_an_even_number_of_frames_is_the_earlier(count, wanted):
+    assert "".join(middle("abcdefg"[:count])) == wanted
 
 
 def test_mmi_frames_may_lie_beside_the_xml(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fercore.data.splits import hold_out, subject_folds
+from fercore.data.splits import held_identities, hold_out, subject_folds
 from fercore.errors import DataError
 
 SEEDS = range(25)
@@ -20,6 +20,12 @@ def random_set(seed: int, subjects: int = 30, images: int = 400) -> tuple[np.nda
 
 
 # --- hold_out ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_alone_shows_a_class_stays_in_training():
+    """Even where holding them out would bring the counts nearest."""
+    labels, identities = np.array([1, 1] + 6 * [0]), np.array([0, 0, 0, 0, 1, 2, 3, 4])
+    assert 0 not in held_identities(labels, identities, 0.5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

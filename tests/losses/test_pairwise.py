@@ -166,6 +166,14 @@ def test_lossless_triplet_to_the_last_digits():
     close(lossless_triplet_loss(x, y), slow_lossless(x, y))
 
 
+def test_lossless_triplet_of_the_farthest_is_a_number():
+    """Of some sizes, rounding takes the largest distance above the 1 of the logarithm."""
+    y = torch.tensor([0, 0, 1])
+    for size in range(1, 600):
+        x = 20 * torch.tensor([[1.0], [-1.0], [1.0]]).expand(3, size)
+        assert lossless_triplet_loss(x, y).isfinite(), size
+
+
 # --- pytorch-metric-learning ------------------------------------------------------------------------------------------
 
 

@@ -69,5 +69,7 @@ def test_what_is_kept_is_what_the_shipped_trials_say(monkeypatch):
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     monkeypatch.setattr(shipped, "RESULTS", RESULTS)  # the repository's own, not the empty ones of a test
     shipped.shipped_index.cache_clear()
-    for profile, kept in tuning.read_choices().items():
+    choices = tuning.read_choices()
+    assert choices
+    for profile, kept in choices.items():
         assert kept == choose(profile)

@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,13 @@ def test_fresh_keeps_what_this_session_made(tiny, fits, monkeypatch):
     train(tiny(), fresh=True)
     train(tiny(), fresh=True)
     assert len(fits) == 1
+
+
+def test_a_run_of_the_second_in_which_the_session_began_is_this_sessions(tiny, monkeypatch):
+    finished = datetime.fromisoformat(train(tiny()).provenance["finished"])
+    for late, counts in ((0, True), (1, False)):
+        monkeypatch.setenv("FERCORE_SESSION_START", (finished + timedelta(seconds=late)).isoformat())
+        assert bool(find_result(tiny(), fresh=True)) == counts
 
 
 def test_the_same_seed_gives_the_same_weights(tiny, monkeypatch, tmp_path):

@@ -210,11 +210,11 @@ SECOND = torch.tensor([1, 1, 2]), torch.tensor([0, 1, 1])
     [
         ("running", [[0, 3, 0], [0, 0, 2], [0, 0, 0]]),
         ("batch", [[0, 1, 0], [0, 0, 1], [0, 0, 0]]),
-        ("decay", [[0, 2.5 - 0.5, 0], [0, 0, 1.5], [0, 0, 0]]),
+        ("decay", [[0, 2.5, 0], [0, 0, 1.75], [0, 0, 0]]),
     ],
 )
 def test_the_record_counts_mistakes(memory, expected):
-    record = MisclassificationRecord(3, memory=memory, decay=0.5)
+    record = MisclassificationRecord(3, memory=memory, decay=0.75)
     record.update(*FIRST)
     assert record.matrix.tolist() == [[0, 2, 0], [0, 0, 1], [0, 0, 0]]
     record.update(*SECOND)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fercore.tuples import TupleBatch, tuple_batches
+from fercore.tuples import TupleBatch, choose_negatives, tuple_batches
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -30,6 +30,11 @@ def test_a_full_batch_is_the_papers():
     assert [len(batch.sizes) for batch in batches] == [12] * 9 + [4]  # 112 queries
     assert batches[0].sizes == [(6, 6)] * 12
     assert len(batches[0].positions) == 144
+
+
+def test_negatives_that_the_own_person_lacks_are_borrowed_from_everyone():
+    people = [{0: [0]}, {0: [1], 1: [2]}, {1: [3]}, {1: [4, 5]}]
+    assert sorted(choose_negatives(0, people, 6, generator())) == [2, 3, 4, 5]
 
 
 def test_every_image_is_the_query_once():
