@@ -82,7 +82,9 @@ class RunConfig:
     crop: Annotated[int | None, Of.FACES, Between(16, 1024), "the side of what the network sees"] = None
     augment: Annotated[str | None, Of.FACES, OneOf(AUGMENTATIONS), "how a training crop is taken; tests see the center"] = None
     erasing: Annotated[float | None, Of.FACES, Between(0, 1), "the probability of random erasing"] = None
-    trunk: Annotated[str | None, Of.FACES, OneOf(TRUNK_NAMES), "the network without its last layers"] = None
+    trunk: Annotated[
+        str | None, Of.FACES, OneOf(TRUNK_NAMES, "a network of your own"), "the network without its last layers"
+    ] = None
     pretrained: Annotated[str | None, Of.FACES, f"{', '.join(PRETRAINED)}:PATH"] = None
     fold: Annotated[int | None, Of.FACES, Between(0, 1000), "the test fold, where a set is tested in folds of people"] = None
     classes: Annotated[int | None, Of.FACES, Between(7, 8), "8 keeps the contempt of AffectNet and FER+; left out, 7"] = None
@@ -230,7 +232,8 @@ def check_faces(config: RunConfig) -> None:
         raise ConfigError(f"pretrained={kind} is what data={kind} makes; choose none or imagenet")
     if kind == "simfer" and config.preset in SIMFER_PRESETS:
         raise ConfigError(f"pretrained=simfer is what data=simfer makes of preset {config.preset}; choose none or simfer-id")
-    if kind == "imagenet" and config.trunk == INCEPTION:
-        raise ConfigError("there are no imagenet weights of trunk=inception; choose none, simfer, simfer-id or msceleb:PATH")
+    if kind == "imagenet" and (config.trunk == INCEPTION or ":" in config.trunk):
+        known = "choose none, simfer, simfer-id or msceleb:PATH"
+        raise ConfigError(f"there are no imagenet weights of trunk={config.trunk}; {known}")
     if kind == "imagenet" and (config.width != 1 or config.crop < SMALL_BELOW):
         raise ConfigError(f"pretrained=imagenet needs width=1 and crop={SMALL_BELOW} or more: its weights have one shape")

@@ -1,5 +1,6 @@
 """What stands beside a field of `RunConfig`: which values it may have, whose it is, and one line of help."""
 
+import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,16 +36,17 @@ class Between:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A few names."""
+    """A few names and, where `own` says of what, those of the user's own code."""
 
     choices: tuple[str, ...]
+    own: str = ""
     verb: ClassVar[str] = "be one of"
 
     def __contains__(self, value: str) -> bool:
-        return value in self.choices
+        return value in self.choices or bool(self.own and re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", value))
 
     def __str__(self) -> str:
-        return ", ".join(self.choices)
+        return ", ".join(self.choices) + (f", or {self.own} as package.module:name" if self.own else "")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ DIVERGED_LOSS = 1e6  # above it no run here has ever come back
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
 
 Watch = Callable[[Tensor, Step], None]
+OnEpoch = Callable[[dict[str, Any]], None]
 
 
 def train(
@@ -57,6 +58,7 @@ def train(
     fresh: bool = False,
     sync_batchnorm: bool = False,
     compiled: bool = False,
+    on_epoch: OnEpoch | None = None,
 ) -> RunResult:
     """The result of `config`: from a store if it was trained before, else by training it now.
 
@@ -72,6 +74,8 @@ def train(
         fresh: train again even where a finished run exists.
         sync_batchnorm: under torchrun, normalize by the whole batch; else each process normalizes by its share.
         compiled: by torch.compile, which begins slowly and pays in long trainings on a GPU; its rounding differs.
+        on_epoch: called with each epoch's row (a line of `RunResult.epochs`) as soon as it is kept, for curves elsewhere; under
+            torchrun by the first process. Of a stored result it sees nothing, of a resumed training what was left.
 
     Raises:
         ConfigError: this machine has no such device, or the precision is unknown.
@@ -87,14 +91,16 @@ def train(
     execution = Execution(target, find_precision(precision, target), sync_batchnorm, compiled)
     data = first_before_others(load_data, config.data, **config.data_options)
     with session.locked():
-        return session.find() or fit(session, data.to(target), execution)
+        return session.find() or fit(session, data.to(target), execution, on_epoch=on_epoch)
 
 
 @nan_passes()
-def fit(session: Session, data: Splits, execution: Execution, watch: Watch | None = None) -> RunResult:
+def fit(
+    session: Session, data: Splits, execution: Execution, watch: Watch | None = None, on_epoch: OnEpoch | None = None
+) -> RunResult:
     """Train the run of a locked session, from the last epoch that it finished.
 
-    `watch` is shown every step's loss, before its backward pass, and what it was made of.
+    `watch` is shown every step's loss, before its backward pass, and what it was made of; `on_epoch` is as in `train`.
     """
     config = session.config
     start = starting_weights(config, execution.device)  # may train another run, and so comes before the seed
@@ -107,10 +113,13 @@ def fit(session: Session, data: Splits, execution: Execution, watch: Watch | Non
         row, diverged = trainer.epoch(epoch, bar)
         record.seconds = row["seconds"] = time.perf_counter() - started
         record.epochs.append(row)
+        if not diverged:
+            trainer.remember(record)
+            session.save(record, trainer.parts)
+        if on_epoch and is_first():
+            on_epoch(dict(row))
         if diverged:
             break
-        trainer.remember(record)
-        session.save(record, trainer.parts)
         bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
     bar.close()
 

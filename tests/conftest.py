@@ -71,7 +71,9 @@ def short_test(mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The configs that are really trained in this process."""
     called, fit = [], loop.fit
-    monkeypatch.setattr(loop, "fit", lambda session, *rest: called.append(session.config) or fit(session, *rest))
+    monkeypatch.setattr(
+        loop, "fit", lambda session, *rest, **more: called.append(session.config) or fit(session, *rest, **more)
+    )
     return called
 
 

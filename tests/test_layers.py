@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "losses": ("checks", "choices", "mining", "parallel.sums"),
     "samplers": ("checks", "choices", "losses", "parallel.sums"),
     "models": ("checks", "choices"),
+    "models.own": ("errors",),
     "models.weights": ("models", "checks", "errors", "paths"),
     "data": ("choices", "errors", "paths"),
     "data.names": ("errors",),

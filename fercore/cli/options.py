@@ -2,6 +2,10 @@
 
 import argparse
 import ast
+import csv
+import io
+import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -28,6 +32,28 @@ def add_command(
     return command
 
 
+# --- a table ---------------------------------------------------------------------------------------------------------------
+
+
+def add_format(command: argparse.ArgumentParser) -> None:
+    """How a command's table is printed; see `formatted`."""
+    command.add_argument("--format", default="text", choices=("text", "csv", "json"), help="csv and json: for other programs")
+
+
+def formatted(rows: list[dict[str, Any]], form: str) -> str:
+    """Rows with the same keys as csv or json; NaN, which JSON does not have, is null, and in csv empty."""
+    rows = [
+        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()} for row in rows
+    ]
+    if form == "json":
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().removesuffix("\n")
+
+
 # --- a run --------------------------------------------------------------------------------------------------------------
 
 
@@ -52,7 +78,7 @@ def add_config_options(command: argparse.ArgumentParser) -> None:
 def add_flag(group: Any, key: Key) -> None:
     """`--image-size 48`, which means `--set image_size=48`."""
     flag, text = f"--{key.name.replace('_', '-')}", key.help.replace("%", "%%")
-    if isinstance(key.limit, OneOf):
+    if isinstance(key.limit, OneOf) and not key.limit.own:
         metavar = f"{{{','.join(key.limit.choices)}}}"
     else:
         metavar = {int: "N", float: "X", str: "NAME"}[key.kind]

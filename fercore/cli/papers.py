@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fercore.cli.options import add_command
+from fercore.cli.options import add_command, add_format, formatted
 from fercore.config import RunConfig
 from fercore.errors import ConfigError
 from fercore.paths import shown
@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     ahead.add_argument("--table", action="append", help="such as 'table 3.3'; may be repeated (default: all)")
     ahead.add_argument("--tflops", type=float, default=30.0, help="10^12 operations a second that a GPU sustains (default: 30)")
     ahead.add_argument("--gpus", type=int, default=1, help="that share the runs (default: 1)")
+    add_format(ahead)
 
     report = add_command(
         commands, "report", report_command, "paper | here on | here | interval | status, for every published number"
@@ -28,6 +29,7 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--item", metavar="TABLE", help="one table alone, named as in published.csv: 'table 4.1'")
     report.add_argument("--verdicts", action="store_true", help="the papers' claims instead, each with its verdict")
     report.add_argument("--write", metavar="FILE", help="write the whole report into this Markdown file instead")
+    add_format(report)
 
     summary = "copy finished runs of the course's experiments into results/"
     ship = add_command(commands, "ship", ship_command, summary, in_checkout=True)
@@ -55,6 +57,9 @@ def plan_command(options: argparse.Namespace) -> None:
     from fercore.papers.budget import STEP_MS, plan, to_text
 
     table = plan(tables, tflops=options.tflops, gpus=options.gpus)
+    if options.format != "text":
+        print(formatted(table.to_dict("records"), options.format))
+        return
     print(to_text(table).to_string(index=False))
     gpus = "one GPU that sustains" if options.gpus == 1 else f"{options.gpus} GPUs that sustain, each,"
     print(f"computed, not measured, for {gpus} {options.tflops:g} TFLOP/s and take at least {STEP_MS:g} ms a step")
@@ -66,6 +71,8 @@ def report_command(options: argparse.Namespace) -> None:
 
     if options.write and (options.item or options.verdicts):
         raise ConfigError(f"--write writes every table; leave out {'--item' if options.item else '--verdicts'}")
+    if options.write and options.format != "text":
+        raise ConfigError("--write writes Markdown; leave out --format")
     if options.item and options.verdicts:
         raise ConfigError("--verdicts are of all tables; leave out --item")
     check_profile(options.profile)
@@ -75,12 +82,15 @@ def report_command(options: argparse.Namespace) -> None:
     from fercore.papers.markdown import shown_claims, to_document
     from fercore.papers.report import report
 
-    if not options.write:
-        table = shown_claims(claims_table(options.profile)) if options.verdicts else report(options.profile, options.item)
-        print(table.to_string(index=False))
+    if options.write:
+        Path(options.write).write_text(to_document(options.profile))
+        print(shown(Path(options.write)))
         return
-    Path(options.write).write_text(to_document(options.profile))
-    print(shown(Path(options.write)))
+    table = claims_table(options.profile) if options.verdicts else report(options.profile, options.item)
+    if options.format != "text":
+        print(formatted(table.to_dict("records"), options.format))
+    else:
+        print((shown_claims(table) if options.verdicts else table).to_string(index=False))
 
 
 def ship_command(options: argparse.Namespace) -> None:

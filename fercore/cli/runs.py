@@ -4,7 +4,16 @@ import argparse
 import itertools
 from typing import Any
 
-from fercore.cli.options import OWN_OPTIONS, add_command, add_config_options, literal, make_config, split_pair
+from fercore.cli.options import (
+    OWN_OPTIONS,
+    add_command,
+    add_config_options,
+    add_format,
+    formatted,
+    literal,
+    make_config,
+    split_pair,
+)
 from fercore.cli.papers import find_experiments, find_tables, that_train_here
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, SweepError
@@ -56,6 +65,7 @@ def add_sweep(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="each run is a SLURM job, with this sbatch option as submitit names it (partition=gpu, time=120); may be repeated",
     )
+    add_format(many)
     add_config_options(many)
 
 
@@ -100,9 +110,9 @@ def sweep_command(options: argparse.Namespace) -> None:
     try:
         sweep(configs, executor, device=options.device, precision=options.precision, fresh=options.fresh)
     except SweepError:
-        print(sweep_table(configs, options.fresh))
+        print(sweep_table(configs, options))
         raise
-    print(sweep_table(configs, options.fresh))
+    print(sweep_table(configs, options))
 
 
 def sweep_configs(options: argparse.Namespace) -> list[RunConfig]:
@@ -131,19 +141,37 @@ def predict_command(options: argparse.Namespace) -> None:
         print(f"{printable(image)}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 
 
-def sweep_table(configs: list[RunConfig], fresh: bool) -> str:
-    """Run, status, test accuracy and seconds of every config, once."""
+def sweep_rows(configs: list[RunConfig], fresh: bool) -> list[dict[str, Any]]:
+    """Run, status, test accuracies (0..1) and seconds of every config, once; what did not finish has no numbers."""
     from fercore.runs.find import find_results
 
-    width = max((len(config.id) for config in configs), default=0)
-    lines = [f"{'run':{width}}  {'status':8}  accuracy  balanced  seconds"]
-    configs = list(dict.fromkeys(configs))
+    rows, configs = [], list(dict.fromkeys(configs))
     for config, result in zip(configs, find_results(configs, fresh=fresh), strict=True):
-        if result is None or result.diverged:
-            lines.append(f"{config.id:{width}}  {result.status if result else 'failed'}")
-        else:
-            numbers = f"{100 * result.accuracy:6.2f} %  {100 * result.balanced_accuracy:6.2f} %"
-            lines.append(f"{config.id:{width}}  {result.status:8}  {numbers}  {result.provenance['seconds']:7.0f}")
+        told = result is not None and not result.diverged
+        rows.append(
+            {
+                "run": config.id,
+                "status": result.status if result else "failed",
+                "accuracy": result.accuracy if told else None,
+                "balanced accuracy": result.balanced_accuracy if told else None,
+                "seconds": result.provenance["seconds"] if told else None,
+            }
+        )
+    return rows
+
+
+def sweep_table(configs: list[RunConfig], options: argparse.Namespace) -> str:
+    """`sweep_rows` as `options.format` asks."""
+    rows = sweep_rows(configs, options.fresh)
+    if options.format != "text":
+        return formatted(rows, options.format)
+    width = max((len(row["run"]) for row in rows), default=0)
+    lines = [f"{'run':{width}}  {'status':8}  accuracy  balanced  seconds"]
+    for row in rows:
+        line = f"{row['run']:{width}}  {row['status']:8}"
+        if row["accuracy"] is not None:
+            line += f"  {100 * row['accuracy']:6.2f} %  {100 * row['balanced accuracy']:6.2f} %  {row['seconds']:7.0f}"
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 

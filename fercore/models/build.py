@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from fercore.models.fernet import FERNet, stem_for
 from fercore.models.heads import AMTC3LHead, TwoBranchHead
 from fercore.models.lenets import LeNetsPP
+from fercore.models.own import OwnTrunk
 
 MNIST_SIDE = 28
 PLANE = 2  # the dimensions of a digit's embedding, whatever the head: one can look at them
@@ -27,7 +28,8 @@ def build_model(config: Any, num_classes: int) -> nn.Module:
     if config.trunk is None:
         model = LeNetsPP(num_classes, width=config.width, normalized=config.lenets == "normalized")
     else:
-        model = FERNet(num_classes, trunk=config.trunk, width=config.width, stem=stem_for(config.crop))
+        trunk = OwnTrunk(config.trunk, config.crop) if ":" in config.trunk else config.trunk
+        model = FERNet(num_classes, trunk=trunk, width=config.width, stem=stem_for(config.crop))
     if config.head is None:
         return model
     shape, _ = output_shapes(model, config)

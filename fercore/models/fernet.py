@@ -22,7 +22,8 @@ class FERNet(nn.Module):
     Args:
         num_classes: K.
         trunk: "resnet18" (C = 512 at width 1), "resnet50" (C = 2048), or "inception", the (N+M) paper's groups on images
-            of three channels (C = 512; they know no stem).
+            of three channels (C = 512; they know no stem); or a module with `channels` that returns a feature map, of which
+            width and stem are no business.
         width: multiplies the channels of every convolution. At 1.0 the keys and shapes of `trunk.state_dict()` with
             stem "imagenet" are torchvision's, without `fc`: published weights load.
         stem: "imagenet" (7x7 convolution of stride 2, max-pooling of stride 2) or "small" (3x3 convolution of stride 2).
@@ -35,10 +36,14 @@ class FERNet(nn.Module):
         ValueError: an unknown trunk or stem, or a width that leaves no channel.
     """
 
-    def __init__(self, num_classes: int, *, trunk: str = "resnet18", width: float = 1.0, stem: str = "imagenet") -> None:
+    def __init__(
+        self, num_classes: int, *, trunk: str | nn.Module = "resnet18", width: float = 1.0, stem: str = "imagenet"
+    ) -> None:
         super().__init__()
-        inception = trunk == INCEPTION
-        self.trunk = InceptionTrunk(3, width) if inception else ResNetTrunk(trunk, width=width, stem=stem)
+        if isinstance(trunk, nn.Module):
+            self.trunk = trunk
+        else:
+            self.trunk = InceptionTrunk(3, width) if trunk == INCEPTION else ResNetTrunk(trunk, width=width, stem=stem)
         self.classify = nn.Linear(self.trunk.channels, num_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
