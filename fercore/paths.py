@@ -1,7 +1,8 @@
 """Every folder the project reads or writes, in one place.
 
 In a checkout of the repository runs and data lie at its root, wherever one stands; where the package is installed without
-one, they lie in the current folder, and never among the installed packages. Four environment variables move them: FERCORE_HOME
+one, they lie in the folder of the course (`fercore lab`) in which one stands, or failing that in the current folder, and
+never among the installed packages. Four environment variables move them: FERCORE_HOME
 both, FERCORE_DATA (data sets), FERCORE_RUNS (local runs) and FERCORE_FIGURES (exported figures) one each.
 """
 
@@ -11,15 +12,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder in which fercore and simfer lie
 CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "notebooks").is_dir()
-NOTEBOOKS = ROOT / "notebooks"  # these three a checkout alone has
-RESULTS = ROOT / "results"
-FIGURES = ROOT / "figures"
 PAPER_CSV = ROOT / "fercore" / "papers" / "published.csv"
 
 
+def course_folder() -> Path:
+    """The checkout; else the nearest folder at or above the current one in which the course lies; else the current one."""
+    here = Path.cwd()
+    parts = ("notebooks/00_start_here.ipynb", "results/index.csv")
+    found = (place for place in (here, *here.parents) if all((place / part).is_file() for part in parts))
+    return ROOT if CHECKOUT else next(found, here)
+
+
+COURSE = course_folder()  # in a checkout and in a folder of the course it has the next three
+NOTEBOOKS, RESULTS, FIGURES = COURSE / "notebooks", COURSE / "results", COURSE / "figures"
+
+
 def home() -> Path:
-    """The folder of `runs/` and `data/`: FERCORE_HOME, else the root of the checkout, else the current folder."""
-    return folder("FERCORE_HOME", ROOT if CHECKOUT else Path.cwd())
+    """The folder of `runs/` and `data/`: FERCORE_HOME, else that of the course."""
+    return folder("FERCORE_HOME", course_folder())
 
 
 def data_dir() -> Path:

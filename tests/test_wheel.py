@@ -13,11 +13,13 @@ import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
-from fercore.paths import ROOT
+from fercore.paths import NOTEBOOKS, ROOT
 from tests.test_environment import PROJECT
 
 TINY = ("--data-fraction", "0.01", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
 # What the course brings, by the names of its modules: where the library alone is installed, none of it is there.
+MATERIAL = "fercore/course/material/"
+COURSE = ("notebooks", "results", "figures", "data", "benchmarks")
 COURSE_ONLY = ["ipykernel", "jupyterlab", "matplotlib", "nbformat", "pandas", "papermill", "seaborn", "sklearn", "umap"]
 
 
@@ -29,9 +31,9 @@ def files_below(folder: Path) -> set[str]:
 def site(tmp_path_factory) -> Path:
     """A folder of installed packages, with the wheel's alone and without the course's."""
     source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
-    for name in ("fercore", "simfer"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("fercore", "simfer", *COURSE):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "MNIST", "store", "*.pdf"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "ERRATA.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     wheel = [
         sys.executable,
@@ -61,9 +63,9 @@ def run(site, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("FERCORE_PROGRESS", "0")
 
-    def run(module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess:
+    def run(module: str, *arguments: str, cwd: str = "", **env: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, cwd=place, env=os.environ | env, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=place / cwd, env=os.environ | env, capture_output=True, text=True, timeout=300)
 
     run.place = place
     return run
@@ -71,7 +73,38 @@ def run(site, tmp_path, monkeypatch):
 
 def test_the_wheel_holds_both_packages_whole_and_nothing_else(site):
     found = {name for name in files_below(site) if ".dist-info/" not in name and name != "sitecustomize.py"}
-    assert found == {f"{name}/{file}" for name in ("fercore", "simfer") for file in files_below(ROOT / name)}
+    library = {f"{name}/{file}" for name in ("fercore", "simfer") for file in files_below(ROOT / name)}
+    assert {name for name in found if not name.startswith(MATERIAL)} == library
+
+
+def test_the_wheel_holds_what_the_notebooks_need(site):
+    found = {name.removeprefix(MATERIAL) for name in files_below(site) if name.startswith(MATERIAL)}
+    assert {name for name in found if name.startswith("results/")} == {
+        f"results/{file}" for file in files_below(ROOT / "results")
+    }
+    assert {name for name in found if name.endswith(".ipynb")} == {
+        f"notebooks/{path.name}" for path in NOTEBOOKS.glob("*.ipynb")
+    }
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        text = path.read_text()
+        links = re.findall(r"\]\(\.\./([^)#]+)\)", text) + [
+            f"figures/{name}" for name in re.findall(r"FIGURES / .\"([\w.]+)", text)
+        ]
+        assert not [link for link in links if link not in found], path.name
+
+
+def test_the_course_goes_into_a_folder_and_chapters_find_its_results(run):
+    made = run("fercore", "lab", "mine", "--copy-only")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.endswith(" files of the course put into mine; what was there is unchanged\n")
+    start = run.place / "mine" / "notebooks" / "00_start_here.ipynb"
+    start.write_text("mine")
+    assert run("fercore", "lab", "mine", "--copy-only").stdout.startswith("0 files")
+    assert start.read_text() == "mine"
+    told = run("fercore", "doctor", cwd="mine/notebooks")
+    assert told.returncode == 0, told.stdout
+    assert re.search(r"shipped results +\d{3} runs finished, \d+ diverged; every file as it was written", told.stdout)
+    assert "folder ../runs" in told.stdout or f"folder {run.place}/mine/runs" in told.stdout
 
 
 def test_the_base_installation_takes_nothing_of_the_course(site):
@@ -110,7 +143,8 @@ def test_doctor_tells_what_is_not_there_and_finds_nothing_wrong(run):
         (["fercore", "--help"], ""),
         (["fercore", "data", "check", "simfer"], "data/simfer/quick"),
         (["fercore", "predict", "x.png", "--run", "mine"], "no finished run 'mine' here"),
-        (["fercore", "course"], "course needs a checkout of the repository"),
+        (["fercore", "figures"], "figures needs a checkout of the repository"),
+        (["fercore", "lab", "mine"], "lab needs the package jupyterlab: pip install 'fercore[course]'"),
         (["fercore", "report"], "report needs the package pandas: pip install 'fercore[course]'"),
         (["simfer", "--check", "faces"], "faces"),
     ],

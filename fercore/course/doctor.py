@@ -1,6 +1,6 @@
 """Is this machine ready? One line a question, and what to do where the answer is no.
 
-What a checkout alone has, tested versions and shipped results, is asked for there alone.
+Tested versions are asked for in a checkout alone, shipped results there and in a folder of the course.
 """
 
 import os
@@ -96,10 +96,10 @@ def check_mnist() -> Iterator[tuple[str, bool, str]]:
 
 def check_results() -> Iterator[tuple[str, bool, str]]:
     """The shipped results against their index."""
-    if not CHECKOUT:
-        yield "shipped results", True, "none, and none is needed: with the notebooks and figures they are in a checkout alone"
-        return
     index, problems = shipped_index(), inspect_shipped()
+    if not (CHECKOUT or index):
+        yield "shipped results", True, "none, and none is needed: they are in a checkout, and where `fercore lab` puts them"
+        return
     diverged = sum(row["status"] == "diverged" for row in index.values())
     answer = f"{len(index) - diverged} runs finished, {diverged} diverged; {told(problems)}"
     yield "shipped results", bool(index) and not problems, answer

@@ -68,6 +68,8 @@ def run_course(
 
 def find_notebooks(only: str | None) -> list[Path]:
     notebooks = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not notebooks:
+        raise ConfigError("the notebooks are not here; `fercore lab FOLDER` puts them into a folder: go there")
     chosen = [path for path in notebooks if path.name.startswith(only or "")]
     if not chosen:
         raise ConfigError(f"no notebook starts with {only!r}; there are: {', '.join(path.stem for path in notebooks)}")

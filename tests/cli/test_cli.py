@@ -10,6 +10,7 @@ from fercore.cli import main, make_config, parser
 from fercore.config import KEYS, RunConfig
 from fercore.data.wmnist import FILES
 from fercore.papers.published import published
+from fercore.paths import ROOT
 from fercore.runs.local import local_folder
 
 TINY = ["train", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
@@ -126,10 +127,23 @@ def test_a_flag_and_set_make_one_config():
 
 def test_what_a_checkout_alone_has_is_one_line_elsewhere(monkeypatch):
     monkeypatch.setattr("fercore.cli.CHECKOUT", False)
-    for command in ("course", "figures", "ship", "tune"):
+    for command in ("figures", "ship", "tune"):
         with pytest.raises(SystemExit) as exit_:
             main([command])
         assert exit_.value.code.startswith(f"error: {command} needs a checkout of the repository")
+
+
+def test_lab_in_a_checkout_copies_nothing(monkeypatch):
+    started = []
+    monkeypatch.setattr("fercore.course.lab.os.execv", lambda program, command: started.append(command))
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as exit_:
+        main(["lab"])
+    assert not exit_.value.code
+    assert started[0][2:4] == ["jupyterlab", f"--ServerApp.root_dir={ROOT}"]
+    with pytest.raises(SystemExit) as exit_:
+        main(["lab", "elsewhere"])
+    assert exit_.value.code == "error: a checkout has the course already; leave out the folder"
 
 
 def test_a_package_of_the_course_that_is_missing_is_one_line(monkeypatch):
