@@ -15,6 +15,8 @@ GATES = ("soft", "hard")  # of selective attention
 ATTENTION_FROM = ("constant", "noise", "shuffled")  # of DACL, in its own attention's place
 LENGTHS = ("unit", "free")  # of the embeddings in the tuplet losses
 IDENTITIES = ("random",)  # of the tuples, in the data set's own's place
+MINING = ("off",)  # of the (N+M) loss's positives: all are kept
+REFERENCES = ("constant",)  # of the (N+M) loss, which else is learned
 SOFTMAX_OF = ("all", "queries")  # of the tuples' images
 
 INCEPTION = "inception"

@@ -24,9 +24,11 @@ from fercore.choices import (
     LENGTHS,
     MARGIN_GRADIENTS,
     MEMORIES,
+    MINING,
     NORMALIZATIONS,
     OPTIMIZERS,
     REDUCTIONS,
+    REFERENCES,
     SCHEDULES,
     SMALL_BELOW,
     SOFTMAX_OF,
@@ -120,6 +122,8 @@ class RunConfig:
     negatives: Annotated[int | None, Of.METHOD, Between(1, 1000), "images of a tuple that show others"] = None
     lengths: Annotated[str | None, Of.METHOD, OneOf(LENGTHS), "of embeddings in the tuplet losses; unit divides by them"] = None
     identities: Annotated[str | None, Of.METHOD, OneOf(IDENTITIES), "who the tuples show, made up; left out, as known"] = None
+    mining: Annotated[str | None, Of.METHOD, OneOf(MINING), "of the (N+M) loss; off keeps every positive"] = None
+    reference: Annotated[str | None, Of.METHOD, OneOf(REFERENCES), "T of the (N+M) loss; left out, it is learned"] = None
     softmax_of: Annotated[str | None, Of.METHOD, OneOf(SOFTMAX_OF), "the images of the tuples, or their queries alone"] = None
 
     def __post_init__(self) -> None:

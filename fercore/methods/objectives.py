@@ -349,14 +349,18 @@ class NPlusOne(Softmax):
 
 
 class NPlusM(NPlusOne):
-    """L_S + weight times the mean (N+M)-tuplet clusters loss with the learned reference (Liu et al. 2017, 7 and 10)."""
+    """L_S + weight times the mean (N+M)-tuplet clusters loss with the learned reference (Liu et al. 2017, 7 and 10).
+
+    With reference=constant it stays where it begins, T = 2 and the Euclidean metric; with mining=off every positive is kept.
+    """
 
     def __init__(self, config: Any, num_classes: int, dim: int, features: tuple[int, int, int]) -> None:
         super().__init__(config, num_classes, dim, features)
-        self.reference = LearnedReference(dim)
+        self.reference = LearnedReference(dim).requires_grad_(config.reference != "constant")
 
     def tuplet_loss(self, positives: Tensor, negatives: Tensor) -> Tensor:
-        return n_plus_m_tuplet_loss(positives, negatives, reference=self.reference, tau=self.config.tau)
+        mine = self.config.mining != "off"
+        return n_plus_m_tuplet_loss(positives, negatives, reference=self.reference, tau=self.config.tau, mine=mine)
 
 
 def make_objective(config: Any, num_classes: int, dim: int, features: tuple[int, int, int]) -> Softmax:

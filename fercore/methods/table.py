@@ -39,6 +39,7 @@ TC3L_OWN = {"weight": 1.0} | CENTERS | {"dim_reduction": "mean"}  # the paper's 
 AMTC3L_OWN = TC3L_OWN | {"margin_grad": "detached", "gate": "soft"}
 TUPLE = {"weight": 1.0, "tau": 2.0, "positives": 6, "negatives": 6, "lengths": "unit", "softmax_of": "all", "identities": None}
 ONE_POSITIVE = TUPLE | {"positives": 2}
+CLUSTERS = TUPLE | {"mining": None, "reference": None}
 
 # The gradient of an angle grows as an embedding of two dimensions passes near the origin, where contrastive and separate
 # loss diverged on digits and triplet loss stood still.
@@ -71,7 +72,10 @@ def tc3l_rows() -> dict[str, Method]:
 
 def tuplet_rows() -> dict[str, Method]:
     rows = {}
-    for name, loss, own, paper in (("1", "NPlusOne", ONE_POSITIVE, NPLUS1_PAPER), ("m", "NPlusM", TUPLE, NPLUSM_PAPER)):
+    for name, loss, own, paper in (
+        ("1", "NPlusOne", ONE_POSITIVE, NPLUS1_PAPER),
+        ("m", "NPlusM", CLUSTERS, NPLUSM_PAPER),
+    ):
         for branches, head in (("1b", "one-branch"), ("2b", "two-branch")):
             label = f"{branches.upper()} (N+{name.upper()})"
             rows[f"nplus{name}-{branches}"] = Method(loss, label, LIU, own, always={"head": head} | ANGULAR, paper=paper)

@@ -313,6 +313,12 @@ def tuplet_tables(profile: str) -> Experiment:
     return on_sequences(rows, profile)
 
 
+def tuplet_ablation(profile: str) -> Experiment:
+    """The paper's contributions 1 and 2, each left out: the learned reference distance, and the mining of positives."""
+    rows = BOTH_BRANCHES | {"constant T": {"reference": "constant"}, "no mining": {"mining": "off"}}
+    return on_sequences({label: {"method": "nplusm-2b"} | own for label, own in rows.items()}, profile)
+
+
 def tuplet_accuracies(profile: str) -> Experiment:
     """Tables 3 and 5: (N+1) and (N+M), one branch and two."""
     return on_sequences(TUPLETS if profile != "quick" else BOTH_BRANCHES, profile)
@@ -352,6 +358,7 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "amtc3l_weights": amtc3l_weights,
     "amtc3l_steps": amtc3l_steps,
     "tuplet_tables": tuplet_tables,
+    "tuplet_ablation": tuplet_ablation,
 }
 
 # What stands beside a published table, by the table's name in published.csv; the data on which it ran is read from its

@@ -227,6 +227,8 @@ def test_every_hyperparameter_changes_what_is_trained(method):
         "attention_from": "constant",
         "softmax_of": "queries",
         "identities": "random",
+        "mining": "off",
+        "reference": "constant",
         "neighbors": 1,
         "gamma_warmup": 1.0,
         "positives": 1,
@@ -240,10 +242,10 @@ def test_every_hyperparameter_changes_what_is_trained(method):
 
 
 def trace(method: str, **own: object) -> list[float]:
-    """Losses, gradients, centers and mistakes of two steps, and the first tuples."""
+    """Losses, gradients, centers and mistakes of two steps, the first tuples, and which weights learn."""
     torch.manual_seed(0)
     objective = make_objective(RunConfig(method=method, batch_size=16, **own), K, D, MAP).double()
-    found: list[float] = []
+    found = [float(weight.requires_grad) for weight in objective.parameters()]
     for progress, shift in ((0.3, 0.0), (1.0, 0.1)):
         x, features = (X + shift).requires_grad_(), FEATURES.clone().requires_grad_()
         logits = LOGITS.roll(round(10 * shift), dims=0)
