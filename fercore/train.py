@@ -184,7 +184,7 @@ class Trainer:
             return row, True
         copy_buffers(self.model)
         validated = validate(self.model, self.objective, self.data, self.config)
-        if has_diverged(validated["val_loss"]):
+        if any_process(has_diverged(validated["val_loss"])):
             return row, True
         return row | validated, False
 

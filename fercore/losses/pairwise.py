@@ -78,9 +78,8 @@ def lossless_triplet_loss(embeddings: Tensor, labels: Tensor) -> Tensor:
     """
     check_embeddings(embeddings, labels)
     (x,) = promoted(embeddings)
-    share = (squared_distances_among(x.sigmoid()) / x.shape[1]).clamp(
-        max=1
-    )  # rounding may take it above the 1 of the logarithm
+    # rounding may take it above the 1 of the logarithm
+    share = (squared_distances_among(x.sigmoid()) / x.shape[1]).clamp(max=1)
     positive, negative = (mask.to(x) for mask in pairs(labels))
     of_positives = (positive * -(1 - share + EPSILON).log()).sum(dim=1)
     of_negatives = (negative * -(share + EPSILON).log()).sum(dim=1)

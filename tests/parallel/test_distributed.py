@@ -77,8 +77,8 @@ def watch(config: RunConfig) -> dict[str, Any]:
     """Train in float64; every step's loss, gradient, centers and record, every epoch's numbers, and the last weights."""
     seen: dict[str, list[Any]] = {"loss": [], "gradient": [], "centers": [], "record": []}
 
-    def see_loss(loss: Tensor, lost=loop.has_diverged) -> bool:
-        seen["loss"].append(loss.detach())
+    def see_loss(loss: Tensor | float, lost=loop.has_diverged) -> bool:
+        seen["loss"].append(torch.as_tensor(loss).detach())
         return lost(loss)
 
     def see_gradient(optimizer: torch.optim.Optimizer, *_: object) -> None:
