@@ -22,7 +22,10 @@ COLORS = 96  # a palette that the class colors and their overlaps fill
 
 
 def write_film() -> list[Path]:
-    """Write figures/plane.gif and its last picture, figures/plane.png, from shipped runs of chapter 2; returns both."""
+    """Write figures/plane.gif and its last picture, figures/plane.png, from shipped runs of chapter 2; returns both.
+
+    A run keeps the embeddings of the same 1,000 training images after each epoch.
+    """
     use_style()
     rows = digit_rates("laptop")
     runs = {name: shipped_result(rows[f"{row} at 0.001"][0]) for name, row in SIDES.items()}
