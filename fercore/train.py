@@ -107,21 +107,20 @@ def fit(
     trainer = Trainer(config, data, execution, start, watch)
     record = session.resume(trainer.parts, data)
     started = time.perf_counter() - record.seconds
-    bar = progress_bar(config, trainer.total_steps, done=len(record.epochs) * trainer.steps_per_epoch)
-    diverged = False
-    for epoch in range(len(record.epochs), config.epochs):
-        row, diverged = trainer.epoch(epoch, bar)
-        record.seconds = row["seconds"] = time.perf_counter() - started
-        record.epochs.append(row)
-        if not diverged:
-            trainer.remember(record)
-            session.save(record, trainer.parts)
-        if on_epoch and is_first():
-            on_epoch(dict(row))
-        if diverged:
-            break
-        bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
-    bar.close()
+    done, diverged = len(record.epochs) * trainer.steps_per_epoch, False
+    with progress_bar(config, trainer.total_steps, done) as bar:  # whatever ends it, what is printed next has its own line
+        for epoch in range(len(record.epochs), config.epochs):
+            row, diverged = trainer.epoch(epoch, bar)
+            record.seconds = row["seconds"] = time.perf_counter() - started
+            record.epochs.append(row)
+            if not diverged:
+                trainer.remember(record)
+                session.save(record, trainer.parts)
+            if on_epoch and is_first():
+                on_epoch(dict(row))
+            if diverged:
+                break
+            bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
 
     test, arrays = ({}, {}) if diverged else trainer.test(record, session)
     provenance = describe_machine(config, execution, data, seconds=time.perf_counter() - started)

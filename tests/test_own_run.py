@@ -160,6 +160,20 @@ def test_epochs_are_handed_out_when_they_are_kept(place):
     assert len(rows) == 3
 
 
+def test_a_progress_line_shares_its_line_with_nothing(place, monkeypatch, capsys):
+    """Neither with what is printed after an interruption nor, in a log file, with a table."""
+    monkeypatch.delenv("FERCORE_PROGRESS")
+
+    def interrupt(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(RunConfig(method="softmax", width=0.0625, **TINY), device="cpu", on_epoch=interrupt)
+    assert re.search(r"\d % of \d+ steps.*\n$", capsys.readouterr().err)
+    call("python -m fercore data check folder faces")
+    assert re.search(r"^decoding: .*\n$", capsys.readouterr().err.rpartition("\r")[2])
+
+
 def test_an_epoch_that_diverges_is_handed_out_too(place):
     rows = []
     result = train(RunConfig(method="softmax", width=0.0625, lr=1e3, **TINY), device="cpu", on_epoch=rows.append)

@@ -1,5 +1,6 @@
 """The wheel: every file that the packages need and no other, and a library that works where there is nothing but it."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from fercore.paths import NOTEBOOKS, ROOT
+from tests.data.trees import class_folders
 from tests.test_environment import PROJECT
 
 TINY = ("--data-fraction", "0.01", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
@@ -127,6 +129,31 @@ def test_it_trains_and_predicts_in_the_folder_where_one_stands(run, site, mnist)
     assert predicted.stdout.startswith("digit.png: "), predicted.stderr
     assert files_below(site) == before
     assert '"commit": null' in (run.place / folder / "result.json").read_text()
+
+
+def test_faces_of_ones_own_train_are_predicted_and_leave_as_onnx(run):
+    class_folders(run.place / "my faces", ["calm", "glad", "tense"], {"train": (9, 9, 9), "test": (2, 2, 2)})
+    checked = run("fercore", "data", "check", "folder", "my faces")
+    assert checked.stdout.endswith("folder in my faces is readable\n"), checked.stderr
+    trained = run("fercore", "train", "--data", "folder:my faces", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    name = Path(re.search(r"^stored in (\S+)$", trained.stdout, flags=re.MULTILINE)[1]).name
+    predicted = run("fercore", "predict", "my faces/test/glad/0029.jpg", "--run", name)
+    assert {"calm", "glad", "tense"} <= set(re.findall(r"\w+", predicted.stdout)), predicted.stderr
+    assert {path.name for path in run.place.iterdir()} == {"data", "my faces", "runs"}
+    if importlib.util.find_spec("onnxscript") is None:
+        pytest.skip("onnxscript is not installed")
+    (run.place / "leave.py").write_text(EXPORT.format(name=name))
+    exported = run("leave")
+    assert (run.place / "network.onnx").is_file(), exported.stderr
+
+
+EXPORT = """
+import torch
+from fercore.trained import load_trained
+network = load_trained("{name}", "cpu").model
+torch.onnx.export(network, (torch.zeros(2, 3, 40, 40),), "network.onnx", dynamic_shapes=[{{0: "images"}}], external_data=False)
+"""
 
 
 def test_doctor_tells_what_is_not_there_and_finds_nothing_wrong(run):

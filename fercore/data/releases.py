@@ -122,8 +122,9 @@ def see_all(catalog: Catalog) -> list[Seen]:
         found = (
             map(see, map(Image.fromarray, catalog.pixels)) if catalog.pixels is not None else pool.map(see_file, catalog.files)
         )
-        every = 0.5 if sys.stderr.isatty() else 10  # seconds between two lines of the bar
-        return list(tqdm(found, "decoding", len(catalog), disable=quiet, leave=False, mininterval=every))
+        live = sys.stderr.isatty()  # where the bar's line is wiped off; a log file keeps it, and the table begins a new one
+        every = 0.5 if live else 10  # seconds between two lines of the bar
+        return list(tqdm(found, "decoding", len(catalog), disable=quiet, leave=not live, mininterval=every))
 
 
 def see_file(file: Path) -> Seen:
