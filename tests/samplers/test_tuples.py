@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fercore.tuples import TupleBatch, choose_negatives, tuple_batches
+from fercore.tuples import TupleBatch, choose_negatives, stand_in_identities, tuple_batches
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -35,6 +35,13 @@ def test_a_full_batch_is_the_papers():
 def test_negatives_that_the_own_person_lacks_are_borrowed_from_everyone():
     people = [{0: [0]}, {0: [1], 1: [2]}, {1: [3]}, {1: [4, 5]}]
     assert sorted(choose_negatives(0, people, 6, generator())) == [2, 3, 4, 5]
+
+
+def test_people_who_are_made_up_show_every_class_once_at_most():
+    labels = torch.tensor([0, 1, 1, 2, 0, 1, 2, 1])
+    identities = stand_in_identities(labels, generator())
+    for k, count in enumerate(labels.bincount().tolist()):
+        assert sorted(identities[labels == k].tolist()) == list(range(count))
 
 
 def test_every_image_is_the_query_once():
