@@ -51,10 +51,10 @@ from pathlib import Path
 import fercore.train as loop
 from fercore.config import config_from
 folder, fit = Path(sys.argv[1]), loop.fit
-def slow_fit(*arguments):
+def slow_fit(*arguments, **more):
     (folder / f"fit-{os.getpid()}").touch()
     time.sleep(0.5)
-    return fit(*arguments)
+    return fit(*arguments, **more)
 loop.fit = slow_fit
 (folder / f"ready-{os.getpid()}").touch()
 while len(list(folder.glob("ready-*"))) < 2:
@@ -316,6 +316,14 @@ def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
     kept, slim = (set(shipped_result(config).arrays) for config in configs)
     assert kept - slim == {"test_embeddings"}
     assert "test_predictions" in slim
+
+
+def test_a_diverged_run_is_shipped_without_arrays(tiny):
+    config = tiny(method="dda", normalization="paper", gamma=1e5, lr=10)
+    assert train(config).diverged
+    ship([train(config)])
+    assert shipped_result(config).diverged
+    assert shipped_result(config).arrays == {}
 
 
 def test_embeddings_of_photographs_are_never_shipped(tiny):
