@@ -12,6 +12,7 @@ from fercore.data.wmnist import FILES
 from fercore.papers.published import published
 from fercore.paths import ROOT
 from fercore.runs.local import local_folder
+from fercore.train import train
 
 TINY = ["train", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -229,6 +230,21 @@ def finish(*arguments: str) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(list(arguments))
     assert not exit_.value.code
+
+
+@pytest.mark.usefixtures("short_test")
+def test_like_repeats_a_run_from_its_record(tiny, fits, capsys, monkeypatch):
+    config = train(tiny(seed=3)).config
+    monkeypatch.setenv("FERCORE_SESSION_START", "2999-01-01T00:00:00+00:00")  # what was trained before now is to be repeated
+    finish("train", "--like", config.id)
+    assert "as recorded, number for number" in capsys.readouterr().out
+    finish("train", "--like", config.id, "--seed", "0", "--lr", "0.05")
+    assert fits == [config, config, config.replace(seed=0, lr=0.05)]
+
+
+def test_like_of_a_run_that_is_not_there_is_one_line():
+    with pytest.raises(SystemExit, match=r"^error: no finished run 'mine'; those here are the folders of "):
+        main(["train", "--like", "mine"])
 
 
 @pytest.mark.usefixtures("mnist")

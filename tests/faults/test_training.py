@@ -74,7 +74,7 @@ def go(values: dict[str, Any]) -> None:
 def test_killed_while_it_trains_it_goes_on(config, made, tmp_path):
     long, output = config(epochs=EPOCHS), tmp_path / "words"
     folder, reached = local_folder(long), 0
-    for number in times(8, 45):
+    for number in times(5, 45):
         with attempt("killed: training"):
             before = (folder / "checkpoint.pt").stat().st_mtime_ns if (folder / "checkpoint.pt").exists() else 0
 
