@@ -20,7 +20,7 @@ def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[s
         title: the axes' title.
     """
     bars = axes.bar(class_names, counts, color=class_colors(len(counts)), width=0.75)
-    axes.bar_label(bars, fmt="{:.0f}", fontsize=7.5, padding=2)
+    axes.bar_label(bars, fmt="{:.0f}", fontsize=6.5, padding=2)
     axes.set(title=title, yticks=[], ylim=(0, 1.12 * max(counts)))  # room for the highest bar's count below the title
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="x", length=0)

@@ -30,9 +30,8 @@ def plot_faces(
     """
     count = max(len(row) for row in images)
     tall = 0.32 if captions else 0.0
-    figure, grid = plt.subplots(
-        len(images), count, figsize=(side * count + (1.1 if rows else 0.0), (side + tall) * len(images)), squeeze=False
-    )
+    size = (side * count + (1.1 if rows else 0.0), (side + tall) * len(images))
+    figure, grid = plt.subplots(len(images), count, figsize=size, squeeze=False, layout="compressed")  # as aspects are fixed
     for r, row in enumerate(images):
         for c, axes in enumerate(grid[r]):
             axes.axis("off")
