@@ -1,7 +1,10 @@
 """How two ways of doing one thing are compared on a machine that may be busy with other work."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
 
 
 def alternate(first: Callable[[], float], second: Callable[[], float], repetitions: int) -> tuple[list[float], list[float]]:
@@ -13,3 +16,14 @@ def alternate(first: Callable[[], float], second: Callable[[], float], repetitio
 
 def ratio(ours: list[float], theirs: list[float]) -> str:
     return f"{statistics.median(a / b for a, b in zip(ours, theirs, strict=True)):.2f}"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch computes in this thread alone, so that `time.process_time` is the time that it would take undisturbed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

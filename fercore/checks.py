@@ -91,18 +91,26 @@ def check_range(name: str, classes: Tensor, num_classes: int) -> None:
 
 def check_like(name: str, tensor: Tensor, other: Tensor) -> None:
     """Raise ValueError or TypeError unless `tensor` is floating point, finite, and has the other's shape."""
+    check_shape(name, tensor, other)
+    check_finite(name, tensor)
+
+
+def check_shape(name: str, tensor: Tensor, other: Tensor) -> None:
+    """Raise ValueError or TypeError unless `tensor` is floating point and has the other's shape."""
     check_floating(name, tensor)
     if tensor.shape != other.shape:
         raise ValueError(f"{name} must have shape {list(other.shape)}, got {list(tensor.shape)}")
-    check_finite(name, tensor)
 
 
 def check_attention(attention: Tensor, embeddings: Tensor) -> None:
     """Raise ValueError or TypeError unless attention is a weight in [0, 1] for every dimension of every embedding."""
-    check_like("attention", attention, embeddings)
+    check_shape("attention", attention, embeddings)
     if not is_readable(attention):
         return
-    lowest, highest = attention.detach().aminmax()
+    lowest, highest = (float(value) for value in attention.detach().aminmax())
+    if 0 <= lowest <= highest <= 1:
+        return
+    check_finite("attention", attention)
     if lowest < 0 or highest > 1:  # NaN, where it may pass, is neither
         raise ValueError(f"attention must lie in [0, 1], got {lowest:.4g}..{highest:.4g}")
 

@@ -45,7 +45,7 @@ def choose(positives: Tensor, negatives: Tensor) -> Tensor:
     everything = torch.ones(len(positives), dtype=torch.bool, device=positives.device)
     if len(negatives) == 0:
         return everything
-    center = mean_of(positives, everything)
+    center = positives.mean(dim=0)
     to_positives, to_negatives = ((rows - center).square().sum(dim=1) for rows in (positives, negatives))
     keep = ~(to_positives > TIE * to_negatives.min())
     order = torch.arange(len(positives), device=positives.device)
@@ -54,5 +54,6 @@ def choose(positives: Tensor, negatives: Tensor) -> Tensor:
 
 
 def mean_of(rows: Tensor, keep: Tensor) -> Tensor:
-    """The mean [D] of the rows that `keep` marks; by a mask, since an index of unknown length would stall a GPU."""
-    return torch.where(keep[:, None], rows, 0).sum(dim=0) / keep.sum()
+    """The mean [D] of the rows that `keep` marks; by a product, since an index of unknown length would stall a GPU."""
+    with torch.autocast(rows.device.type, enabled=False):
+        return keep.to(rows) @ rows / keep.sum()

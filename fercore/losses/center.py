@@ -30,7 +30,7 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     """
     check_embeddings(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
-    return F.mse_loss(x, c[labels.long()], reduction="sum") / (2 * len(x))
+    return F.mse_loss(x, c.index_select(0, labels.long()), reduction="sum") / (2 * len(x))
 
 
 def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: Tensor) -> Tensor:
@@ -63,4 +63,4 @@ def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, atte
     check_embeddings(embeddings, labels, centers)
     check_attention(attention, embeddings)
     x, c, a = promoted(embeddings, centers, attention)
-    return (a * (x - c[labels.long()]).square()).sum() / (2 * len(x))
+    return (a * (x - c.index_select(0, labels.long())).square()).sum() / (2 * len(x))

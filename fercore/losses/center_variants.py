@@ -98,7 +98,7 @@ def separate_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor
     """
     check_embeddings(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
-    within = 1 - F.cosine_similarity(x, c[labels.long()], dim=1, eps=SHORTEST)
+    within = 1 - F.cosine_similarity(x, c.index_select(0, labels.long()), dim=1, eps=SHORTEST)
     between = ((1 + cosines(c)) * other_pairs(c)).sum() / max(1, len(c) * (len(c) - 1))
     return within.mean() + between
 

@@ -43,7 +43,8 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
     """
     check_embeddings(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
-    return F.cross_entropy(nearness(x, c), labels.long()).to(x) / 2 * extra_factor(len(x), normalization)
+    factor = extra_factor(len(x), normalization) / 2
+    return (factor * F.cross_entropy(nearness(x, c), labels.long())).to(x)
 
 
 def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ROWS = 256  # of x are in float64 at a time: few enough for the processor's cache, where a copy of all would not fit
+
 
 def nearness(x: Tensor, c: Tensor) -> Tensor:
     r"""[m, K] in float64: `-|x - c|^2` up to a number for each row, which neither a softmax nor a difference in the row sees.
@@ -30,7 +32,8 @@ class Nearness(torch.autograd.Function):
         ctx.save_for_backward(x, c)
         mean = c.mean(dim=0).to(wide_type(x))
         c = c - mean
-        return torch.addmm(-c.norm(dim=1).square(), x - mean, c.T, alpha=2)
+        squares = -c.norm(dim=1).square()
+        return torch.cat([torch.addmm(squares, rows - mean, c.T, alpha=2) for rows in x.split(ROWS)])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:

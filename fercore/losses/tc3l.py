@@ -61,14 +61,15 @@ def tc3l_loss(
     check_embeddings(embeddings, labels, centers)
     check_like("negatives", negatives, embeddings)
     x, c, n = promoted(embeddings, centers, negatives)
-    u, v = sigmoid_distances(x, c[labels.long()], n)
-    dim = u.shape[1]
+    s, p, n = x.sigmoid(), c.index_select(0, labels.long()).sigmoid(), n.sigmoid()
     if form == "log":
+        u, v = (s - p).square(), (s - n).square()
         return (-(1 - u.mean(dim=1) + EPSILON).log() - (v.mean(dim=1) + EPSILON).log()).mean()
+    dim = x.shape[1]
     if margin is None:
         margin = dim
     check_number("margin", margin, least=0)
-    loss = ((u - v).sum(dim=1) + margin).clamp(min=0).mean()
+    loss = (nearer(s, p, n).sum(dim=1) + margin).clamp(min=0).mean()
     return loss / dim if dim_reduction == "mean" else loss
 
 
@@ -115,13 +116,12 @@ def amtc3l_loss(
     check_like("negatives", negatives, embeddings)
     check_attention(attention, embeddings)
     x, c, n, a = promoted(embeddings, centers, negatives, attention)
-    u, v = sigmoid_distances(x, c[labels.long()], n)
+    s, p, n = x.sigmoid(), c.index_select(0, labels.long()).sigmoid(), n.sigmoid()
     margin = a if margin_grad == "attached" else a.detach()
-    loss = ((a * (u - v)).sum(dim=1) + margin.sum(dim=1)).clamp(min=0).mean()
-    return loss / u.shape[1] if dim_reduction == "mean" else loss
+    loss = ((a * nearer(s, p, n)).sum(dim=1) + margin.sum(dim=1)).clamp(min=0).mean()
+    return loss / x.shape[1] if dim_reduction == "mean" else loss
 
 
-def sigmoid_distances(x: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """u and v, [m, D]: squared differences of sigmoids to the own center and to the negative."""
-    x, p, n = x.sigmoid(), positives.sigmoid(), negatives.sigmoid()
-    return (x - p).square(), (x - n).square()
+def nearer(s: Tensor, p: Tensor, n: Tensor) -> Tensor:
+    """u - v = (s - p)^2 - (s - n)^2, [m, D], as a product: quicker, and without the rounding of the squares."""
+    return (n - p) * (2 * s - p - n)
