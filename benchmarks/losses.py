@@ -29,23 +29,22 @@ Inputs = dict[str, Tensor]
 Row = tuple[str, ...]
 
 
-def loss_rows(shapes: tuple[tuple[int, int, int], ...] = SHAPES, repetitions: int = 15) -> list[Row]:
+def loss_rows(shapes: tuple[tuple[int, int, int], ...] = SHAPES, repetitions: int = 7) -> list[Row]:
     """Forward and backward of each loss, beside its direct form, a library's and, for the cheapest, the softmax loss."""
     rows = []
     for shape in shapes:
         inputs = make_inputs(*shape)
+        often = repetitions * max(1, 1024 // shape[0])  # shorter times scatter more
         for name, (ours, direct) in PAIRS.items():
             if name != "triplet_loss" or shape[0] ** 3 <= MOST_TRIPLETS:
-                rows.append(compare(name, shape, ours, "direct", direct, inputs, repetitions))
+                rows.append(compare(name, shape, ours, "direct", direct, inputs, often))
         for name, (peer, build) in PEERS.items():
             if name != "triplet_loss" or count_triplets(inputs) <= MOST_TRIPLETS:
                 theirs = build(shape[2], shape[1])
-                rows.append(
-                    compare(name, shape, PAIRS[name][0], peer, lambda i, f=theirs: f(i["x"], i["y"]), inputs, repetitions)
-                )
+                rows.append(compare(name, shape, PAIRS[name][0], peer, lambda i, f=theirs: f(i["x"], i["y"]), inputs, often))
         for name in ("center_loss", "dda_loss"):
             plain = "softmax loss with its linear layer"
-            rows.append(compare(name, shape, PAIRS[name][0], plain, softmax, inputs, repetitions))
+            rows.append(compare(name, shape, PAIRS[name][0], plain, softmax, inputs, often))
     return rows
 
 
