@@ -64,7 +64,7 @@ expect(
 
 # %% text
 r"""
-## The loss that loses nobody
+## The loss that loses no image
 
 A sigmoid takes every coordinate into a box of side 1; there $u_i$ is the squared distance to the own center and $v_i$ that to the negative. With a margin as large as $v_i$ can be, no term $\max(0, u_i - v_i + \text{margin})$ is ever 0. Write the mean of the terms, divided by $D$.
 """
