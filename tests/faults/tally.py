@@ -47,9 +47,13 @@ class Traceback(AssertionError):
     """A traceback, or a signal's death, where a line belongs."""
 
 
+FULL = os.environ.get("FERCORE_FAULTS") == "full"
+in_full = pytest.mark.skipif(not FULL, reason="one of the longest; FERCORE_FAULTS=full tries it")
+
+
 def times(sample: int, full: int) -> range:
     """How often to try: a sample in every test run, the full count where it is asked for."""
-    return range(full if os.environ.get("FERCORE_FAULTS") == "full" else sample)
+    return range(full if FULL else sample)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from fercore.sweep import sweep
 from fercore.train import train
 from tests.faces import make_tree
 from tests.faults.runs import config_of
-from tests.faults.tally import SOON, Lost, attempt, fork, joined, kill_when, times, wait_until
+from tests.faults.tally import SOON, Lost, attempt, fork, in_full, joined, kill_when, times, wait_until
 
 EPOCHS = 12
 
@@ -96,9 +96,10 @@ def test_killed_while_it_trains_it_goes_on(config, made, tmp_path):
         check_whole(long, made)
 
 
-@pytest.mark.parametrize(
-    "name", ["best.safetensors", "last.safetensors", ".objective.safetensors.part", ".arrays.npz.part", ".result.json.part"]
-)
+WRITTEN = (".arrays.npz.part", "best.safetensors", "last.safetensors", ".objective.safetensors.part", ".result.json.part")
+
+
+@pytest.mark.parametrize("name", [WRITTEN[number] for number in times(2, 5)])
 def test_killed_while_it_tests_and_writes_it_goes_on(name, config, made, tmp_path):
     short, output = config(epochs=2), tmp_path / "words"
     for number in times(1, 4):
@@ -130,6 +131,7 @@ def sweep_them(every: list[dict[str, Any]]) -> None:
     sweep([config_from(values) for values in every], device="cpu")
 
 
+@in_full
 def test_a_killed_sweep_goes_on(config, made, tmp_path):
     runs = [config(epochs=EPOCHS), config(epochs=2)]
     output, store = tmp_path / "words", local_folder(runs[0]).parent
