@@ -60,7 +60,7 @@ def test_eight_ship_at_once(config, tmp_path):
     for run in runs:
         train(run, device="cpu")
     examine(runs[0], "probabilities", device="cpu")
-    for number in times(2, 20):
+    for number in times(1, 20):
         results = tmp_path / f"results-{number}"
         with attempt("at once: shipping"):
             at_once(ship_one, [(run.to_dict(), results) for run in runs], tmp_path / f"ship-{number}")
@@ -79,7 +79,7 @@ def keep_choice(file: Path, profile: str) -> None:
 
 
 def test_eight_profiles_keep_their_choices_at_once(tmp_path, monkeypatch):
-    for number in times(3, 30):
+    for number in times(1, 30):
         file = tmp_path / f"tuned-{number}.json"
         monkeypatch.setattr(tuning, "TUNED", file)
         with attempt("at once: choices"):
@@ -116,7 +116,7 @@ def read_set(data: str, options: dict[str, Any]) -> None:
 
 def test_eight_build_one_image_store(config, tmp_path, monkeypatch):
     run = config()
-    for number in times(2, 10):
+    for number in times(1, 10):
         monkeypatch.setenv("FERCORE_DATA", str(tmp_path / f"data-{number}"))
         with attempt("at once: image store"):
             said = at_once(read_set, [(run.data, run.data_options)] * WRITERS, tmp_path / f"read-{number}")
