@@ -34,7 +34,7 @@ from fercore.choices import (
     SOFTMAX_OF,
     TRUNK_NAMES,
 )
-from fercore.data.names import CLASS_NAMES, DOUBTFUL, OWN, WITH_CONTEMPT, one_spelling, parse_name
+from fercore.data.names import CLASS_NAMES, DOUBTFUL, LABELS_BY_VOTE, OWN, WITH_CONTEMPT, one_spelling, parse_name
 from fercore.errors import ConfigError
 from fercore.limits import Between, Key, Of, OneOf, keys_of
 from fercore.methods.table import find_method
@@ -91,6 +91,9 @@ class RunConfig:
     fold: Annotated[int | None, Of.FACES, Between(0, 1000), "the test fold, where a set is tested in folds of people"] = None
     classes: Annotated[int | None, Of.FACES, Between(7, 8), "8 keeps the contempt of AffectNet and FER+; left out, 7"] = None
     person: Annotated[str | None, Of.FACES, "of data=folder: who is seen, as a pattern of file names: (?P<person>S..)_"] = None
+    votes: Annotated[
+        str | None, Of.FACES, OneOf(LABELS_BY_VOTE), "labels of FER+ anew each epoch; left out, the majority's"
+    ] = None
     doubtful: Annotated[str | None, Of.FACES, OneOf(DOUBTFUL), "training images that `data check` doubts; left out, used"] = (
         None
     )
@@ -180,7 +183,7 @@ class RunConfig:
     def data_options(self) -> dict[str, Any]:
         """What `load_data` is told besides the name."""
         options = {"fraction": self.data_fraction, "val_fraction": self.val_fraction}
-        faces = ("preset", "image_size", "fold", "classes", "person", "doubtful")
+        faces = ("preset", "image_size", "fold", "classes", "person", "votes", "doubtful")
         return options if self.crop is None else options | {name: getattr(self, name) for name in faces}
 
     def replace(self, **changes: Any) -> "RunConfig":
@@ -211,13 +214,16 @@ def config_from(values: dict[str, Any]) -> RunConfig:
 KEYS = keys_of(RunConfig)
 
 
+OF_SOME_SETS = {"classes": WITH_CONTEMPT, "person": (OWN,), "votes": ("ferplus",)}
+
+
 def can_have(data: str, key: Key) -> bool:
     """Whether a data set has this setting: digits have none that is for faces alone, a SimFER with a path no preset."""
     name, path = parse_name(data)
     if key.name == "preset":
         return name.startswith("simfer") and path is None
-    if key.name in ("classes", "person"):
-        return name in (WITH_CONTEMPT if key.name == "classes" else (OWN,))
+    if key.name in OF_SOME_SETS:
+        return name in OF_SOME_SETS[key.name]
     return key.of is not (Of.FACES if name == "wmnist" else Of.DIGITS)
 
 

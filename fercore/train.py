@@ -24,7 +24,7 @@ from fercore.errors import StoreError
 from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, snapshot_positions, take_snapshot, test_once
 from fercore.evaluation.evaluate import finite_or_none, look, make_step, validate
 from fercore.methods import build
-from fercore.methods.batches import make_batches, training_views
+from fercore.methods.batches import epoch_labels, make_batches, training_views
 from fercore.methods.objectives import Step
 from fercore.models.weights import load_weights
 from fercore.parallel.devices import Execution, autocast, find_device, find_precision, seed_everything
@@ -167,6 +167,7 @@ class Trainer:
     def epoch(self, epoch: int, bar: tqdm) -> tuple[dict[str, Any], bool]:
         """Train on every batch and validate: the epoch's row, and whether the training diverged, which ends it at once."""
         loss_sum, radius = torch.zeros((), device=self.device), torch.tensor(math.nan)
+        self.labels = epoch_labels(self.config.seed, epoch, self.data.train)
         for number, (batch, images) in enumerate(self.batches(epoch)):
             step = epoch * self.steps_per_epoch + number
             loss, seen = self.step(step, batch, images)
@@ -200,7 +201,7 @@ class Trainer:
             group["lr"] = learning_rate(config, number, self.steps_per_epoch)
         total = len(batch.positions)
         views = training_views(config, images, number, total=total, own=share(total))
-        labels = data.train.labels[batch.positions.to(self.device)]
+        labels = self.labels[batch.positions.to(self.device)]
         inputs = normalize(views, data.mean, data.std)
         loss, seen = self.batch_loss(inputs, labels, batch, (number + 1) / self.total_steps)
         if self.watch:

@@ -35,6 +35,7 @@ def load_faces(
     fold: int | None,
     classes: int | None = None,
     person: str | None = None,
+    votes: str | None = None,
     doubtful: str | None = None,
 ) -> Splits:
     """Read a set of faces: its reader, the three splits, the images of the store.
@@ -53,6 +54,7 @@ def load_faces(
         fold: which of the folds is the test set, from 0; None where the set has a test split.
         classes: 8 keeps the contempt of AffectNet and FER+.
         person: of one's own set, the pattern of file names that tells who is seen; see `readers.folders.read_folders`.
+        votes: "drawn" keeps FER+'s votes of each training image, from which an epoch draws its label.
         doubtful: "dropped" leaves out training and validation images that ruin results; see `doubts.drop_doubtful`.
 
     Returns:
@@ -65,7 +67,8 @@ def load_faces(
     """
     own = make_simfer(preset) if path is None and name.startswith("simfer") else data_dir() / name
     root = own if path is None else Path(path)
-    how = {key: value for key, value in (("classes", classes), ("person", person)) if value is not None}
+    given = {"classes": classes, "person": person, "votes": votes}
+    how = {key: value for key, value in given.items() if value is not None}
     catalog = READERS["simfer" if name == "simfer-id" else name](root, **how)
     say(catalog, [f"{count:,} skipped: {reason}" for reason, count in catalog.skipped.items()], catalog.notes)
     if name == "simfer-id":
@@ -151,7 +154,8 @@ def split_identities(
 
 def take(store: np.memmap, labels: np.ndarray, catalog: Catalog, positions: np.ndarray) -> Images:
     """The images at these positions, which stay in the store."""
-    more = [None if part is None else torch.from_numpy(part[positions]) for part in (catalog.identities, catalog.sequences)]
+    parts = (catalog.identities, catalog.sequences, catalog.votes)
+    more = [None if part is None else torch.from_numpy(part[positions]) for part in parts]
     return Images(StoredImages(store, positions), torch.from_numpy(labels[positions].astype(np.int64)), *more)
 
 

@@ -8,6 +8,7 @@ FACES = ("simfer", "simfer-id", "rafdb", "affectnet", "fer2013", "ferplus", "ckp
 WITH_CONTEMPT = ("affectnet", "ferplus")  # the sets whose contempt is kept only where eight classes are asked for
 CLASS_NAMES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")  # RAF-DB's order, for every set
 DOUBTFUL = ("dropped",)  # what may be done with images that ruin results, but use them
+LABELS_BY_VOTE = ("drawn",)  # what may be done with the votes of many people, but count who has the most
 OWN = "folder"  # anyone's own class folders
 DATASETS = ("wmnist", *FACES)
 FREE = ("wmnist", "simfer", "simfer-id")  # fetched or rendered here; of the others everyone has to bring the images

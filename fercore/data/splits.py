@@ -20,7 +20,7 @@ ROUNDING = 1e-9
 @dataclass(frozen=True)
 class Images:
     """Images [N, C, H, W] (uint8) and labels [N] (int64) on one device; where the set tells, also who is seen and in
-    which sequence, [N] (int64) each.
+    which sequence, [N] (int64) each, and how many voted for each class, [N, K] (float32).
 
     The images of a store stay in its file until they are asked for. A GPU gets them once and for all where they take at
     most half of what is free there; otherwise each batch is sent when its turn comes.
@@ -30,6 +30,7 @@ class Images:
     labels: Tensor
     identities: Tensor | None = None
     sequences: Tensor | None = None
+    votes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -29,6 +29,17 @@ def make_batches(objective: nn.Module, config: Any, epoch: int, split: Any) -> l
     return tuples or [TupleBatch(positions, []) for positions in epoch_batches(config, epoch, len(split))]
 
 
+def epoch_labels(seed: int, epoch: int, split: Any) -> Tensor:
+    """The labels [N] that an epoch learns: the split's own, or drawn anew from its votes, by seed and epoch alone.
+
+    As Barsoum et al. (2016) have it, who call it probabilistic label drawing. Tuples are chosen by the split's own labels.
+    """
+    if split.votes is None:
+        return split.labels
+    counted_down = generator_of(seed, -1 - epoch)  # no step and no epoch draws from there
+    return torch.multinomial(split.votes.cpu(), 1, generator=counted_down)[:, 0].to(split.labels.device)
+
+
 def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
     """The order of an epoch's images, from seed and epoch alone."""
     return torch.randperm(size, generator=generator_of(seed, epoch))

@@ -23,7 +23,7 @@ def facts_of(data: "Splits") -> dict[str, Any]:
     """What tells a set from another: fingerprints of images with labels and of all that is told of them, and a count."""
     labels = hashlib.sha256(repr(data.class_names).encode())
     for split in (data.train, data.val, data.test):
-        for told in (split.labels, split.identities, split.sequences):
+        for told in (split.labels, split.identities, split.sequences, split.votes):
             labels.update(b"" if told is None else told.cpu().numpy().tobytes())
     return {
         "data_fingerprint": data.fingerprint,

@@ -293,6 +293,25 @@ def test_ferplus_is_what_most_voted(tmp_path):
     assert len(seven) == len(catalog) - names.count("Contempt")
 
 
+def test_votes_are_kept_to_draw_from(tmp_path):
+    """Of training images, those without a majority too; what is tested stays, and so does what of it no one may vote for."""
+    trees.ferplus(tmp_path)
+    majority, drawn = (READERS["ferplus"](tmp_path, classes=8, votes=votes) for votes in (None, "drawn"))
+    assert majority.votes is None
+    assert drawn.votes.shape == (len(drawn), 8)
+    assert drawn.votes[0].tolist() == [0, 0, 0, 5, 0, 0, 5, 0]  # neutral and happiness, in canonical order
+    assert (drawn.votes[1:].argmax(axis=1) == drawn.labels[1:]).all()
+    assert (drawn.labels[1:] == majority.labels).all()
+    assert (drawn.pixels[1:] == majority.pixels).all()
+    seven = READERS["ferplus"](tmp_path, votes="drawn")
+    assert seven.votes.shape == (len(seven), 7)
+    assert seven.votes.any(axis=1).all()
+    trees.ferplus_folders(tmp_path / "folders")
+    with pytest.raises(DataError, match=r"has no votes; votes=drawn needs fer2013new\.csv beside") as error:
+        READERS["ferplus"](tmp_path / "folders", votes="drawn")
+    assert one_line(error.value)
+
+
 # --- the real FER2013, where it is ------------------------------------------------------------------------------------
 
 REAL = Path(os.environ.get("FERCORE_FER2013") or ROOT.parent / "shared" / "data" / "fer2013.npz")

@@ -1,5 +1,6 @@
 """The pieces of the training loop."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,14 +8,15 @@ import torch
 from safetensors.torch import load_file
 
 from fercore.config import RunConfig
-from fercore.data import load_data
+from fercore.data import Images, load_data
 from fercore.errors import ConfigError
 from fercore.evaluation.artifacts import compact
-from fercore.methods.batches import epoch_order
+from fercore.methods.batches import epoch_labels, epoch_order
 from fercore.models.build import build_model
 from fercore.parallel.devices import find_device, find_precision
 from fercore.runs.local import local_folder
 from fercore.train import has_diverged, learning_rate, normalize, train
+from tests.data import trees
 
 
 def test_the_published_schedule_divides_the_rate_every_20_epochs():
@@ -99,3 +101,31 @@ def test_a_step_in_bfloat16_trains(tiny):
     assert result.provenance["precision"] == "bf16"
     assert result.status == "finished"
     assert result.epochs[-1]["loss"] < result.epochs[0]["loss"]
+
+
+# --- labels that are drawn ----------------------------------------------------------------------------------------------
+
+
+def test_labels_are_drawn_from_votes_anew_in_each_epoch():
+    votes = torch.tensor([[0.0, 8, 2]]).expand(2000, 3)
+    split = Images(torch.zeros(2000, 1), torch.ones(2000, dtype=torch.int64), votes=votes)
+    first, second, other = epoch_labels(0, 0, split), epoch_labels(0, 1, split), epoch_labels(1, 0, split)
+    assert torch.equal(first, epoch_labels(0, 0, split))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other)
+    shares = first.bincount(minlength=3) / 2000
+    assert shares.tolist() == pytest.approx([0, 0.8, 0.2], abs=0.03)
+    assert epoch_labels(0, 0, dataclasses.replace(split, votes=None)) is split.labels
+
+
+def test_a_run_on_drawn_labels_is_another_run_than_one_on_majorities(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))
+    trees.ferplus(tmp_path / "fer")
+    values = {"method": "center", "data": f"ferplus:{tmp_path / 'fer'}", "image_size": 24, "crop": 20, "width": 1 / 16}
+    majority, drawn = (RunConfig(**values, epochs=1, batch_size=8, votes=votes) for votes in (None, "drawn"))
+    assert majority.id != drawn.id
+    found = [train(config, device="cpu") for config in (majority, drawn)]
+    assert [result.status for result in found] == ["finished"] * 2
+    assert found[0].provenance["label_fingerprint"] != found[1].provenance["label_fingerprint"]
+    with pytest.raises(ConfigError, match="data=simfer does not use 'votes'"):
+        RunConfig(method="center", data="simfer", votes="drawn")

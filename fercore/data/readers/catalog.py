@@ -24,6 +24,7 @@ class Catalog:
         class_names: CLASS_NAMES, and CONTEMPT after them where the set has it; of one's own set its own.
         identities: [N] int64, who is seen; None where the set does not say.
         sequences: [N] int64, which video a frame comes from; None for single images.
+        votes: [N, K] float32, how many people voted for each class; None where one label is all.
         pixels: [N, H, W] uint8, for a set whose images lie in a table (FER2013).
         folds: the number of subject-independent folds of the set's protocol; 0 where it has train and test.
         skipped: what was left out, and how often: reason -> count.
@@ -38,6 +39,7 @@ class Catalog:
     class_names: tuple[str, ...] = CLASS_NAMES
     identities: np.ndarray | None = None
     sequences: np.ndarray | None = None
+    votes: np.ndarray | None = None
     pixels: np.ndarray | None = None
     folds: int = 0
     skipped: dict[str, int] = field(default_factory=dict)

@@ -122,11 +122,15 @@ VOTES = "fer2013new.csv"
 VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 
 
-def with_votes(read: Callable[[Path], Catalog], root: Path) -> Catalog:
+def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = None) -> Catalog:
     """FER+: FER2013's images, row by row, with the class that more than half of the ten who voted chose.
 
     As the paper and its code have it (Barsoum et al., 2016, section 3): a single vote for a class is not counted, and images
     without a majority, of no face (NF) or of an unknown expression are left out, and counted.
+
+    Args:
+        votes: "drawn" keeps training images without a majority too, and how many voted for each expression; what is validated
+            and tested stays the same.
 
     Raises:
         DataError: no such table, another number of rows, another Usage than the images', or votes that are no numbers.
@@ -136,20 +140,22 @@ def with_votes(read: Callable[[Path], Catalog], root: Path) -> Catalog:
     if len(rows) != len(catalog):
         raise bad(listed, f"{len(rows):,} rows for {len(catalog):,} images", "use it with the whole FER2013, in its own order")
     skipped: Counter[str] = Counter()
-    labels = np.full(len(rows), -1)
+    labels, names = np.full(len(rows), -1), (*CLASS_NAMES, CONTEMPT)
+    told = np.zeros((len(rows), len(names)), dtype=np.float32)
+    order = [class_of(name, listed) for name in VOTED[: len(names)]]
     for k, (line, row) in enumerate(rows):
         if SPLITS.get(row["Usage"].strip()) != catalog.splits[k]:
             raise bad(listed, f"Usage {row['Usage'][:40]!r} of an image of {catalog.splits[k]}", "restore both files", line)
-        votes = np.array([whole_number(row[name], range(1000), "votes", listed, line) for name in VOTED])
-        votes[votes == 1] = 0
-        winner = VOTED[votes.argmax()]
-        if 2 * votes.max() <= votes.sum():
+        counts = np.array([whole_number(row[name], range(1000), "votes", listed, line) for name in VOTED])
+        counts[counts == 1] = 0
+        winner, told[k, order] = VOTED[counts.argmax()], counts[: len(names)]
+        open_to_draw = votes == "drawn" and catalog.splits[k] == "train" and told[k].any()
+        if 2 * counts.max() <= counts.sum() and not (open_to_draw and winner in VOTED[: len(names)]):
             skipped["images without a majority of votes"] += 1
         elif winner in ("unknown", "NF"):
             skipped[f"images whose majority is {winner}"] += 1
         else:
             labels[k] = class_of(winner, listed, line)
     kept = labels >= 0
-    names = (*CLASS_NAMES, CONTEMPT)
-    pixels = catalog.pixels[kept]
-    return make_catalog("ferplus", catalog.root, labels[kept], catalog.splits[kept], skipped, pixels=pixels, class_names=names)
+    more = {"pixels": catalog.pixels[kept], "class_names": names, "votes": told[kept] if votes == "drawn" else None}
+    return make_catalog("ferplus", catalog.root, labels[kept], catalog.splits[kept], skipped, **more)

@@ -134,18 +134,21 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
 }
 
 
-def read_set(name: str, path: Path, *, classes: int | None = None, **how: object) -> Catalog:
+def read_set(name: str, path: Path, *, classes: int | None = None, votes: str | None = None, **how: object) -> Catalog:
     """The set `name` at `path`: its folder, one of its files, or a folder in which it lies alone.
 
     Args:
         classes: 8 keeps the contempt of AffectNet and FER+, whose images are else skipped and counted.
+        votes: "drawn" keeps the votes of FER+'s training images, and those without a majority.
         how: of one's own set, as in `read_folders`.
 
     Raises:
         DataError: nothing there that is a form of the set, or what its reader finds wrong.
     """
     folder, layout = find_layout(name, Path(path))
-    catalog = layout.read(folder, **how)
+    if votes and VOTES not in layout.marks:
+        raise bad(folder, "has no votes", f"votes={votes} needs {VOTES} beside a table or array of FER2013")
+    catalog = layout.read(folder, **how, **({"votes": votes} if votes else {}))
     return catalog if classes == 8 or name not in WITH_CONTEMPT else without_contempt(catalog)
 
 
@@ -192,6 +195,8 @@ def without_contempt(catalog: Catalog) -> Catalog:
     kept = catalog.labels != catalog.class_names.index(CONTEMPT)
     parts = {"labels": catalog.labels[kept], "splits": catalog.splits[kept]}
     parts |= {"files": tuple(compress(catalog.files, kept))} if catalog.files else {"pixels": catalog.pixels[kept]}
+    if catalog.votes is not None:
+        parts["votes"] = catalog.votes[kept, : len(CLASS_NAMES)]
     left = len(catalog) - len(parts["labels"])
     skipped = catalog.skipped | ({f"{CONTEMPT} (not asked for: classes=8 keeps it)": left} if left else {})
     return replace(catalog, class_names=CLASS_NAMES, skipped=skipped, **parts)
