@@ -1,4 +1,4 @@
-"""Distances between embeddings and centers, each by one product of matrices."""
+"""Distances of embeddings to centers and among themselves, by one product of matrices in float64 or, slower, by differences."""
 
 from typing import Any
 

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore import mining  # the module, not its names: mining imports this package's checks
 from fercore.checks import check_choice, check_finite, check_floating, check_like, check_number, check_rows, promoted
+from fercore.mining import mean_of, mine_positives
 
 SIGNS = ("metric", "literal")
 
@@ -86,10 +86,10 @@ def n_plus_m_tuplet_loss(
     check_rows("negatives", negatives, positives.shape[1])
     f_plus, f_minus = promoted(positives, negatives)
     if mine:
-        keep, center = mining.mine_positives(f_plus, f_minus)
+        keep, center = mine_positives(f_plus, f_minus)
     else:
         keep = torch.ones(len(f_plus), dtype=torch.bool, device=f_plus.device)
-        center = mining.mean_of(f_plus, keep)
+        center = mean_of(f_plus, keep)
     if isinstance(reference, LearnedReference):
         inside, outside = reference(f_plus, center), reference(f_minus, center)
     else:
