@@ -79,10 +79,7 @@ def load_faces(
     digests = StoredImages(store, np.arange(len(catalog))).digests()
     numbers = number_images(digests)
     if doubtful == "dropped":
-        before = [len(positions) for positions in parts]
-        parts = drop_doubtful(parts, numbers, labels, of_one_gray(digests, image_size))
-        gone = [count - len(positions) for count, positions in zip(before, parts, strict=True)]
-        say(catalog, [f"doubtful images dropped: {gone[0]:,} of training, {gone[1]:,} of validation"])
+        parts = without_doubtful(catalog, parts, numbers, labels, of_one_gray(digests, image_size))
     for what, positions in zip(("training", "validation", "test"), parts, strict=True):
         if not len(positions):
             raise DataError(f"{shown(root)}: too few images for three splits: none is left for {what}; add images")
@@ -91,9 +88,24 @@ def load_faces(
     counts, tested = (np.bincount(labels[positions], minlength=len(names)) for positions in (parts[0], parts[2]))
     unseen = [names[k] for k in np.flatnonzero((counts > 0) & (tested == 0))]
     say(catalog, [f"no test images of {', '.join(unseen)}, which balanced and minority figures leave out"] if unseen else [])
-    few = (counts < MINORITY_SHARE * counts[counts > 0].mean()) & (counts > 0) & (tested > 0)
     copies = np.isin(numbers[parts[2]], numbers[parts[0]])
-    return Splits(name, *splits, names, tuple(np.flatnonzero(few).tolist()), mean, std, fingerprint(*splits), copies)
+    return Splits(name, *splits, names, minority(counts, tested), mean, std, fingerprint(*splits), copies)
+
+
+def without_doubtful(
+    catalog: Catalog, parts: list[np.ndarray], numbers: np.ndarray, labels: np.ndarray, flat: np.ndarray
+) -> list[np.ndarray]:
+    """What `drop_doubtful` leaves; how many it took is said."""
+    kept = drop_doubtful(parts, numbers, labels, flat)
+    gone = [len(before) - len(after) for before, after in zip(parts, kept, strict=True)]
+    say(catalog, [f"doubtful images dropped: {gone[0]:,} of training, {gone[1]:,} of validation"])
+    return kept
+
+
+def minority(counts: np.ndarray, tested: np.ndarray) -> tuple[int, ...]:
+    """The classes with few training images, from the numbers [K] of training and of test images; both have some."""
+    few = (counts < MINORITY_SHARE * counts[counts > 0].mean()) & (counts > 0) & (tested > 0)
+    return tuple(np.flatnonzero(few).tolist())
 
 
 def say(catalog: Catalog, *lines: Iterable[str]) -> None:
