@@ -73,15 +73,15 @@ def plot_rate_map(
 
     Args:
         axes: where to draw.
-        values: [R, C]; NaN where it diverged.
+        values: [R, C]; NaN where it diverged, masked where it was not tried, which stays blank.
         rows, columns: [R] and [C] tick labels, the columns being learning rates.
         title, row_label: the axes' texts.
     """
-    values = np.asarray(values, dtype=float)
-    lost = np.isnan(values)
+    untried, values = np.ma.getmaskarray(values), np.ma.getdata(values).astype(float)
+    lost = np.isnan(values) & ~untried
     axes.set_facecolor("0.9")  # what shows through where a cell is masked
     sns.heatmap(
-        values, mask=lost, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes, cbar=False,
+        values, mask=lost | untried, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="cividis", linewidths=1, ax=axes, cbar=False,
         xticklabels=columns, yticklabels=rows,
     )  # fmt: skip
     for row, column in np.argwhere(lost):
