@@ -1,9 +1,20 @@
 """How the committed notebooks are compared with what they print now: `pytest notebooks --nbval ...`, see the Makefile."""
 
-import os
+import pytest
 
-os.environ["FERCORE_SHIPPED_ONLY"] = "1"  # for the kernels: the shipped results are shown, and nothing is trained
-os.environ["OMP_NUM_THREADS"] = "1"  # one a worker
+KERNELS = {
+    "FERCORE_SHIPPED_ONLY": "1",
+    "OMP_NUM_THREADS": "1",
+}  # shipped results are shown, nothing is trained; one a worker
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """A notebook's kernel starts in the setup of its first cell; tests of the same process never see what it is told."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in KERNELS.items():
+            patch.setenv(name, value)
+        return (yield)
 
 
 def pytest_collectstart(collector):

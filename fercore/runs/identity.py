@@ -6,6 +6,7 @@ elsewhere: a shipped result on it counts wherever it is read, and one that was t
 
 import hashlib
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,12 @@ def is_made_here(config: RunConfig) -> bool:
     return path is None and name in ("wmnist", "simfer", "simfer-id")
 
 
+@cache
+def say_absent(data: str) -> None:
+    """Once a process and set."""
+    print(f"{data} is not here: results on it are about the images that they were trained on", file=sys.stderr)
+
+
 def confirm(result: RunResult, now: dict[str, Any] | None) -> RunResult:
     """The result, where it is about the data as they are now.
 
@@ -70,7 +77,7 @@ def confirm(result: RunResult, now: dict[str, Any] | None) -> RunResult:
     """
     config = result.config
     if now is None and not is_made_here(config):
-        print(f"{config.data} is not here: {config.id} is about the images that it was trained on", file=sys.stderr)
+        say_absent(config.data)
     elif now is not None and (change := describe_change(result.provenance, now)):
         mend = "train again with --fresh, or give the changed set a name of its own to keep both"
         raise StoreError(f"{config.id} was trained on other data than {config.data} is now ({change}); {mend}")

@@ -71,7 +71,7 @@ def change_test_accuracy(result: Path) -> None:
 def test_a_changed_constant_in_dda_loss_turns_its_notebook_red(copied_tree):
     source = copied_tree / "fercore" / "losses" / "dda.py"
     with restored(source):
-        break_file(source, "labels.long()) / 2", "labels.long()) / 2.001")
+        break_file(source, "extra_factor(len(x), normalization) / 2", "extra_factor(len(x), normalization) / 2.001")
         done = compare_notebook(copied_tree, "02_dda_gamma_sweep.ipynb")
     assert done.returncode == 1, done.stdout[-2000:]
     assert "dda_loss equals these lines" in done.stdout
