@@ -1,8 +1,8 @@
 """What the papers claim in words alone, and what is known of it here: a number from stored runs, or why there is none."""
 
-import math
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.nn import Module
@@ -57,23 +57,21 @@ def speed(make: Callable[[str], Experiment], row: str, than: str) -> Callable[[s
 
     def known(profile: str) -> str:
         ours, theirs = ({trial(run.config): run for run in trained(make(profile).get(name, []))} for name in (row, than))
-        later = {key: arrivals(run, theirs[key]) for key, run in ours.items() if key in theirs}
-        if not later:
+        pairs = np.array([arrivals(run, theirs[key]) for key, run in ours.items() if key in theirs])
+        if not len(pairs):
             return NOT_RUN
-        first, second, difference = (estimate([values[k] for values in later.values()]) for k in range(3))
-        return f"{row} arrives in epoch {first.mean:.1f}, {than} in {second.mean:.1f}: {signed(difference)} ({first.n} pairs)"
+        first, second = pairs.mean(axis=0)
+        later = estimate(pairs[:, 0] - pairs[:, 1])
+        return f"{row} arrives in epoch {first:.1f}, {than} in {second:.1f}: {signed(later)} ({later.n} pairs)"
 
     return known
 
 
-def arrivals(run: RunResult, other: RunResult) -> tuple[int, int, int]:
-    """The epochs in which two runs first reach ARRIVED of the lower of their final validation accuracies, and the first of
-    these minus the second.
-    """
+def arrivals(run: RunResult, other: RunResult) -> list[int]:
+    """The epochs in which two runs first reach ARRIVED of the lower of their final validation accuracies."""
     curves = [[row["val_balanced_accuracy"] for row in one.epochs] for one in (run, other)]
     level = ARRIVED * min(curve[-1] for curve in curves)
-    first, second = (1 + next(k for k, value in enumerate(curve) if value >= level) for curve in curves)
-    return first, second, first - second
+    return [1 + next(k for k, value in enumerate(curve) if value >= level) for curve in curves]
 
 
 def trained(configs: list[RunConfig]) -> list[RunResult]:
@@ -118,8 +116,8 @@ def loss_of_noise(profile: str) -> str:
     rows, told = experiments.label_noise(profile), []
     for label in ("softmax", "DACL"):
         clean, noisy = (percent(trained(rows.get(f"{state} {label}", [])), "accuracy") for state in ("clean", "noisy"))
-        if lost := paired_difference(noisy, clean).mean:
-            told += [] if math.isnan(lost) else [f"{label} {lost:+.1f}"]
+        lost = paired_difference(noisy, clean)
+        told += [f"{label} {lost.mean:+.1f}"] * bool(lost.n)
     return f"a fifth of the labels wrong, points of accuracy: {', '.join(told)} (one seed)" if told else NOT_RUN
 
 
