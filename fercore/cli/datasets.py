@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fercore.cli.options import add_command
-from fercore.data.names import DATASETS
+from fercore.cli.options import add_command, add_flag, split_pair
+from fercore.config import KEYS, OF_SOME_SETS, config_from
+from fercore.data.names import DATASETS, parse_name
 from fercore.errors import ConfigError, DataError
 from fercore.paths import data_dir, shown
 
@@ -18,6 +19,9 @@ def add_commands(commands: Any) -> None:
     data.add_argument("name", help=", ".join(ON_DISK))
     data.add_argument("path", nargs="?", help="check: its folder (default: data/NAME, data/simfer/PRESET)")
     data.add_argument("--preset", default="quick", help="of simfer (default: quick)")
+    data.set_defaults(set=[])
+    for key in OF_SOME_SETS:
+        add_flag(data, KEYS[key])
 
 
 def data_command(options: argparse.Namespace) -> int:
@@ -25,6 +29,8 @@ def data_command(options: argparse.Namespace) -> int:
         raise ConfigError(f"unknown data set {options.name!r}; known: {', '.join(ON_DISK)}")
     if options.path and (options.action == "make" or options.name == "wmnist"):
         raise ConfigError(f"data {options.action} {options.name} takes no path; FERCORE_DATA moves the data folder")
+    if options.set and options.action == "make":
+        raise ConfigError("data make takes nothing but --preset; how a set is read is said to check and train")
     if options.action == "check":
         return check_command(options)
     if options.name == "wmnist":
@@ -40,7 +46,9 @@ def data_command(options: argparse.Namespace) -> int:
 
 
 def check_command(options: argparse.Namespace) -> int:
-    """0 where the data set agrees with its release, 1 where it does not."""
+    """0 where the data set agrees with its release, 1 where it does not; it is read as a training with these flags would."""
+    place = f"{options.name}:{options.path}" if options.path else options.name
+    config = config_from({"method": "softmax", "data": place} | dict(map(split_pair, options.set)))
     if options.name == "wmnist":
         if not (data_dir() / "MNIST" / "raw").exists():
             raise DataError(f"{shown(data_dir())}/MNIST/raw does not exist; `python -m fercore data make wmnist` fetches it")
@@ -49,7 +57,8 @@ def check_command(options: argparse.Namespace) -> int:
     from fercore.data.releases import check_dataset
 
     default = data_dir() / options.name / (options.preset if options.name == "simfer" else "")
-    table, ok = check_dataset(options.name, Path(options.path).expanduser() if options.path else default)
+    how = {key: getattr(config, key) for key in OF_SOME_SETS if getattr(config, key) is not None}
+    table, ok = check_dataset(options.name, Path(parse_name(config.data)[1] or default), **how)
     print(table)
     return 0 if ok else 1
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fercore.cli import main
 from fercore.course import rehearsal as layouts
 from fercore.data import releases as check
 from fercore.data.readers.catalog import CLASS_NAMES
@@ -347,7 +348,7 @@ def test_expected_counts_add_up():
     total = {name: [sum(np.sum(counts) for counts in release.values()) for release in EXPECTED[name]] for name in EXPECTED}
     assert total == {
         "rafdb": [15339],
-        "affectnet": [283901 + 3500],
+        "affectnet": [283901 + 3500, 283901 + 3500 + 3750 + 500, 283901 + 3500 + 3750 + 499],
         "fer2013": [35887, 35887],
         "ckplus": [981, 920],
         "mmi": [639, 624],
@@ -414,9 +415,33 @@ def test_the_command_exits_with_0_where_a_set_agrees(tmp_path, run_cli):
     assert "agrees with its own list" in process.stdout
 
 
+def test_a_set_is_checked_as_it_will_be_trained_on(tmp_path, monkeypatch, capsys):
+    """With eight classes against the release's eight; and with the people that a pattern of names tells."""
+    monkeypatch.setenv("FERCORE_PROGRESS", "0")
+    trees.affectnet_folders(tmp_path / "affectnet")
+    trees.own(tmp_path / "mine")
+
+    def told(*arguments: str) -> str:
+        with pytest.raises(SystemExit):
+            main(["data", "check", *arguments])
+        return capsys.readouterr().out
+
+    seven, eight = (told("affectnet", str(tmp_path / "affectnet"), *more) for more in ([], ["--classes", "8"]))
+    assert "3 Contempt (not asked for" in seven
+    assert "283,901" in seven
+    assert "Contempt (not asked for" not in eight
+    assert "287,651" in eight
+    people = told("folder", str(tmp_path / "mine"), "--person", r"(?P<person>\d{3})")
+    assert "identities: 4" in people
+    assert "1 people are in test and in another split" in people
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["check", "rafdb", "--classes", "8"], "data=rafdb does not use 'classes'"),
+        (["check", "folder", "x", "--person", "(x"], "x: folder not found"),
+        (["make", "simfer", "--classes", "8"], "takes nothing but --preset"),
         (["check", "rafdb"], "rafdb: folder not found"),
         (["make", "rafdb"], "data/README.md"),
         (["check", "faces"], "unknown data set 'faces'"),

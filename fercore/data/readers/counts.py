@@ -6,7 +6,10 @@
 # the descriptions of ckextended.csv, whose neutral images are the sequences without an emotion, and of JAFFE.
 EXPECTED: dict[str, tuple[dict[str, tuple[int, ...] | int], ...]] = {
     "rafdb": ({"train": (1290, 281, 717, 4772, 1982, 705, 2524), "test": (329, 74, 160, 1185, 478, 162, 680)},),
-    "affectnet": ({"train": (14090, 6378, 3803, 134415, 25459, 24882, 74874), "test": (500,) * 7},),
+    "affectnet": (
+        {"train": (14090, 6378, 3803, 134415, 25459, 24882, 74874), "test": (500,) * 7},
+        *({"train": (14090, 6378, 3803, 134415, 25459, 24882, 74874, 3750), "test": (*(500,) * 7, few)} for few in (500, 499)),
+    ),
     "fer2013": (
         {
             "train": (3171, 4097, 436, 7215, 4830, 3995, 4965),

@@ -105,7 +105,7 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
         folders(
             "affectnet",
             numberings=(AFFECTNET, AFFECTNET_8, ALPHABET, ALPHABET_8),
-            counts=(*EXPECTED["affectnet"][0]["train"], 3750),
+            counts=EXPECTED["affectnet"][1]["train"],
         ),
     ),
     "fer2013": (
