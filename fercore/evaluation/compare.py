@@ -1,7 +1,7 @@
 """Runs against runs: percentages by trial, means with intervals, paired differences."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from fercore.runs.find import find_results
 from fercore.runs.result import RunResult
 
 Trial = int | tuple[int, int]
+Known = Mapping[RunConfig, RunResult | None]  # what was looked up for many questions at once
 PER_IMAGE = ("mmi",)  # whose published accuracies are shares of its images (ERRATA.md, E18)
 
 
-def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy") -> dict[str, str]:
+def compare(
+    configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy", known: Known | None = None
+) -> dict[str, str]:
     """One row of a table: ours, its interval, the paired difference from `baseline`, the status."""
-    runs, others = stored(configs), stored(baseline)
+    runs, others = stored(configs, known), stored(baseline, known)
     converged = [run for run in runs if not run.diverged]
     values = percent(converged, metric)
     ours = estimate(list(values.values()))
@@ -32,9 +35,9 @@ def compare(configs: list[RunConfig], baseline: list[RunConfig], metric: str = "
     }
 
 
-def stored(configs: Iterable[RunConfig]) -> list[RunResult]:
+def stored(configs: Iterable[RunConfig], known: Known | None = None) -> list[RunResult]:
     """The runs of `configs` that have a result: finished ones, and diverged ones."""
-    return [result for result in find_results(configs) if result]
+    return [result for result in (find_results(configs) if known is None else map(known.get, configs)) if result]
 
 
 def percent(runs: list[RunResult], metric: str) -> dict[Trial, float]:

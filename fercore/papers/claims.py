@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fercore.config import RunConfig
-from fercore.evaluation.compare import percent, signed, status, stored
+from fercore.evaluation.compare import Known, percent, signed, status, stored
 from fercore.evaluation.stats import Estimate, holm, narrow_enough, paired_difference, paired_p
 from fercore.papers.published import published
-from fercore.papers.report import data_of, experiments_of, fits, stands_in
+from fercore.papers.report import data_of, experiments_of, fits, look_up, stands_in
 from fercore.papers.tables import SAMPLERS, Experiment
 
 HOLDS, REVERSED, SMALLER, UNDECIDED = "holds", "reversed", "smaller than published", "undecided"
@@ -152,7 +152,8 @@ def claims_table(profile: str = "laptop") -> pd.DataFrame:
     """
     lines = [line for line in published() if line["of"] == "own"]
     experiments = experiments_of(profile, lines)
-    rows = [row for claim in CLAIMS for row in rows_of(claim, lines, experiments[claim.item])]
+    known = look_up(experiments)
+    rows = [row for claim in CLAIMS for row in rows_of(claim, lines, experiments[claim.item], known)]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(row["set"] for row in rows if row["set"]), 1)}
     table = pd.DataFrame(rows).assign(set=[numbers.get(row["set"], 0) for row in rows])
     once = table[table["set"] > 0].drop_duplicates("set")
@@ -160,7 +161,7 @@ def claims_table(profile: str = "laptop") -> pd.DataFrame:
     return table.assign(p=table["set"].map(dict(zip(once["set"], adjusted, strict=True))))
 
 
-def rows_of(claim: Claim, lines: list[dict[str, str]], experiments: list[Experiment]) -> list[dict[str, object]]:
+def rows_of(claim: Claim, lines: list[dict[str, str]], experiments: list[Experiment], known: Known) -> list[dict[str, object]]:
     """The table's lines for one claim: for each data set of the paper what ran there or stands in, in every reading."""
     numbers = {
         (line["data"], line["row"]): float(line["value"])
@@ -178,12 +179,12 @@ def rows_of(claim: Claim, lines: list[dict[str, str]], experiments: list[Experim
             told
             | {"claim": ", ".join([claim.says, *sorted(readings(label) | readings(than))])}
             | {"here on": data_of(rows[label][0]), "stand-in": stands_in(rows[label][0], data)}
-            | judged(rows[label], rows[than], claim.measure, difference)
+            | judged(rows[label], rows[than], claim.measure, difference, known)
             for rows in experiments
             for label, than in pairs_of(rows, claim)
             if fits(rows[label][0], data)
         ]
-        rows += found or [told | {"here on": "-", "stand-in": False} | judged([], [], claim.measure, difference)]
+        rows += found or [told | {"here on": "-", "stand-in": False} | judged([], [], claim.measure, difference, known)]
     return rows
 
 
@@ -205,10 +206,12 @@ def pairs_of(rows: Experiment, claim: Claim) -> list[tuple[str, str]]:
     return pairs
 
 
-def judged(configs: list[RunConfig], others: list[RunConfig], measure: str, published: float) -> dict[str, object]:
+def judged(
+    configs: list[RunConfig], others: list[RunConfig], measure: str, published: float, known: Known
+) -> dict[str, object]:
     """The part of a line that is measured here."""
-    runs = stored(configs)
-    values, base = (percent([run for run in some if not run.diverged], measure) for some in (runs, stored(others)))
+    runs, base_runs = stored(configs, known), stored(others, known)
+    values, base = (percent([run for run in some if not run.diverged], measure) for some in (runs, base_runs))
     here = paired_difference(values, base)
     missing = DIVERGED if runs and all(run.diverged for run in runs) else NOT_RUN
     outcome = verdict(here, published) if here.n else missing

@@ -6,11 +6,12 @@ import pandas as pd
 
 from fercore.config import RunConfig
 from fercore.data.names import parse_name
-from fercore.evaluation.compare import compare
+from fercore.evaluation.compare import Known, compare
 from fercore.papers.experiments import PAPER_TABLES
 from fercore.papers.published import DATA_NAMES, LAYERS, published
 from fercore.papers.tables import OWN_DATA, Experiment, on_own_data
 from fercore.profiles import check_profile
+from fercore.runs.find import find_results
 
 NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
 
@@ -27,8 +28,7 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     runs).
     """
     lines = published(item)
-    experiments = experiments_of(profile, lines)
-    return pd.DataFrame([row for line in lines for row in rows_of(line, experiments[line["item"]])]).drop(columns="runs")
+    return table_of(lines, experiments_of(profile, lines))
 
 
 def full_scale_report(item: str | None = None) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def full_scale_report(item: str | None = None) -> pd.DataFrame:
     Columns: as `report`, without what stands in; a row in two readings has a line for each.
     """
     lines = [line for line in published(item) if line["of"] == "own" and line["item"] in OWN_DATA]
-    return pd.DataFrame([row for line in lines for row in rows_of(line, on_own_data(line["item"]))]).drop(columns="runs")
+    return table_of(lines, {item: on_own_data(item) for item in {line["item"] for line in lines}})
 
 
 def full_scale_summary() -> pd.DataFrame:
@@ -73,9 +73,10 @@ def summary(profile: str = "laptop") -> pd.DataFrame:
     """
     lines, counted, summaries = published(), set(), []
     experiments = experiments_of(profile, lines)
+    known = look_up(experiments)
     for item, part in groupby(lines, key=lambda line: line["item"]):
         printed = list(part)
-        ran = [[row for row in rows_of(line, experiments[item]) if "finished" in row["status"]] for line in printed]
+        ran = [[row for row in rows_of(line, experiments[item], known) if "finished" in row["status"]] for line in printed]
         new, again = 0, 0
         for rows in filter(None, ran):
             measured = {(row["measure"], row["runs"]) for row in rows}
@@ -108,7 +109,19 @@ def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[
     return found
 
 
-def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[str, object]]:
+def look_up(experiments: dict[str, list[Experiment]]) -> Known:
+    """All their runs, each read once: a table asks some of them for fifty numbers."""
+    configs = {run: None for tables in experiments.values() for rows in tables for runs in rows.values() for run in runs}
+    return dict(zip(configs, find_results(configs), strict=True))
+
+
+def table_of(lines: list[dict[str, str]], experiments: dict[str, list[Experiment]]) -> pd.DataFrame:
+    known = look_up(experiments)
+    rows = [row for line in lines for row in rows_of(line, experiments[line["item"]], known)]
+    return pd.DataFrame(rows).drop(columns="runs")
+
+
+def rows_of(line: dict[str, str], experiments: list[Experiment], known: Known) -> list[dict[str, object]]:
     """The report's lines for one published number, each with its runs."""
     told = {
         "item": line["item"],
@@ -123,7 +136,7 @@ def rows_of(line: dict[str, str], experiments: list[Experiment]) -> list[dict[st
         return [told | NOTHING | {"status": status, "runs": frozenset()}]
     rows = []
     for experiment, label in found:
-        ours = compare(experiment[label], baseline=experiment[baseline_of(experiment, label)], metric=line["column"])
+        ours = compare(experiment[label], experiment[baseline_of(experiment, label)], line["column"], known)
         ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
         own = {"row": label, "here on": measured_on(experiment[label][0], line["data"]), "runs": frozenset(experiment[label])}
         rows.append(told | own | ours)

@@ -1,5 +1,6 @@
 """What the statistics say: held against explicit sums, simulations, and other people's libraries."""
 
+import gc
 import itertools
 import math
 
@@ -172,7 +173,8 @@ def test_holm_by_hand_and_without_what_was_not_tested():
     assert len(holm([])) == 0
 
 
-def test_holm_is_that_of_statsmodels():
+def test_holm_is_that_of_statsmodels(monkeypatch):
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # which multipletests calls each time: half a second in a large process
     for family in np.random.default_rng(1).random((50, 12)) ** 3:
         np.testing.assert_allclose(holm(family), multipletests(family, method="holm")[1], atol=1e-12)
 
