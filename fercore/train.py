@@ -122,6 +122,7 @@ def fit(
                 break
             bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{100 * row['val_balanced_accuracy']:.1f} %")
 
+    session.forget_other(record)
     test, arrays = ({}, {}) if diverged else trainer.test(record, session)
     provenance = describe_machine(config, execution, data, seconds=time.perf_counter() - started)
     status = "diverged" if diverged else "finished"

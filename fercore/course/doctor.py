@@ -107,8 +107,10 @@ def check_results() -> Iterator[tuple[str, bool, str]]:
 
 def check_runs() -> Iterator[tuple[str, bool, str]]:
     """The local runs: damaged files, files of others, and what killed processes left."""
-    folders = sorted((runs_dir() / "store").glob("*/"))
-    problems = [problem for folder in folders for problem in inspect(folder)]
+    places = sorted((runs_dir() / "store").glob("*"))
+    folders = [place for place in places if place.is_dir()]
+    problems = [f"{shown(place)} is no folder of a run; move it elsewhere" for place in places if place not in folders]
+    problems += [problem for folder in folders for problem in inspect(folder)]
     unfinished = sum((folder / "checkpoint.pt").exists() for folder in folders)
     answer = f"{len(folders)} runs, {unfinished} to be gone on with; {told(problems)}"
     yield "local runs", not problems, answer

@@ -151,10 +151,8 @@ def is_of(files: Sequence[Path], path: Path, found: list[os.stat_result]) -> boo
     if any(digest_of_file(files[i], found[i]) != digests[i] for i in again):
         return False
     if len(again):
-        part = sums_of(path).with_suffix(f".{os.getpid()}.part")
         try:
-            part.write_bytes(np.stack([now, *sums[1:]]).tobytes())
-            part.replace(sums_of(path))
+            write_sums(path, np.stack([now, *sums[1:]]).tobytes())
         except OSError as error:
             raise unwritable(path, error.strerror or str(error)) from None
     return True
@@ -167,11 +165,11 @@ def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
     """Whether a store file has the header and the length that this shape must have, and its digests theirs."""
     expected = npy_header(shape)
     try:
+        if not (path.is_file() and sums_of(path).is_file()):  # a pipe would never answer
+            return False
         with path.open("rb") as file:
             whole = file.read(len(expected)) == expected and path.stat().st_size == len(expected) + int(np.prod(shape))
         return whole and sums_of(path).stat().st_size == 3 * DIGEST * shape[0]
-    except (FileNotFoundError, NotADirectoryError):
-        return False
     except OSError as error:
         raise DataError(f"{shown(path)}: cannot read the image store: {error.strerror or error}; delete it") from None
 
@@ -184,6 +182,13 @@ def sums_of(path: Path) -> Path:
 def read_sums(path: Path) -> np.ndarray:
     """[3, N] int64: when each file was touched last, a digest of its content, and one of its image's pixels."""
     return np.fromfile(sums_of(path), dtype=np.int64).reshape(3, -1)
+
+
+def write_sums(path: Path, content: bytes) -> None:
+    """Write what `read_sums` reads, at once."""
+    part = sums_of(path).with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(sums_of(path))
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:
@@ -227,8 +232,10 @@ def build_store(catalog: Catalog, path: Path, shape: tuple[int, ...], files: np.
         with part.open("wb") as file:
             file.write(npy_header(shape))
             file.flush()
-            sums_of(path).write_bytes(files.tobytes() + write_images(catalog, file.fileno(), file.tell(), shape))
+            sums = files.tobytes() + write_images(catalog, file.fileno(), file.tell(), shape)
             os.fsync(file.fileno())
+        path.unlink(missing_ok=True)  # a build that is killed from here on leaves no images beside the sums of others
+        write_sums(path, sums)
         part.replace(path)
     except OSError as error:
         raise unwritable(path, error.strerror or str(error)) from None

@@ -14,6 +14,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,15 +77,17 @@ def write_at_once(path: Path, content: bytes) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")  # of a fixed name: what a killed process left is overwritten by the next
+    part = path.with_name(f".{path.name}.part")  # of a fixed name: what a killed process left is gone with the next
     try:
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:  # not "wb": a link of this name, in a folder from elsewhere, may lead to any file
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be a folder
+            part.unlink()
         raise unwritable(path, error, len(content)) from None
 
 

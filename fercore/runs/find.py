@@ -14,7 +14,7 @@ from fercore.errors import NotShipped, StoreError
 from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir, shown
 from fercore.runs import files
-from fercore.runs.identity import confirm, facts_now, is_made_here
+from fercore.runs.identity import confirm, describe_change, facts_now, is_made_here
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
 from fercore.runs.shipped import shipped_analysis, shipped_index, shipped_record, shipped_result
@@ -83,10 +83,24 @@ def find_run(run: str | Path) -> Path:
 
 
 def find_analysis(config: RunConfig, name: str) -> dict[str, np.ndarray] | None:
-    """The arrays that analysis `name` left beside the run of `config`, from the local store or the shipped one."""
-    local = local_folder(config) / f"{name}.npz"
-    path = local if os.path.lexists(local) and not shipped_only() else shipped_analysis(config, name)
+    """The arrays that analysis `name` left beside the run of `config`, from the local store or the shipped one.
+
+    None where there are none, or only those of a shipped network while the one here learned otherwise.
+    """
+    path = local_folder(config) / f"{name}.npz"
+    if shipped_only() or not os.path.lexists(path):
+        path = shipped_analysis(config, name)
+        if path and not shipped_only() and learned_otherwise(config):
+            return None
     return None if path is None else files.read(path, config.id)
+
+
+def learned_otherwise(config: RunConfig) -> bool:
+    """Whether the local run of `config` is another network than the shipped one: of other code, versions or data."""
+    here, shipped = read_result(local_folder(config), config.id), shipped_result(config)
+    return bool(here and shipped) and (
+        here.losses != shipped.losses or describe_change(shipped.provenance, here.provenance) != ""
+    )
 
 
 def shipped_only() -> bool:

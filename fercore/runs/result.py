@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ class RunResult:
     @property
     def diverged(self) -> bool:
         return self.status == "diverged"
+
+    @property
+    def losses(self) -> list[float | None]:
+        """Mean training loss of each epoch, to the last digit: two networks that learned otherwise differ here."""
+        return [row["loss"] for row in self.epochs]
 
     @property
     def accuracy(self) -> float:
@@ -105,8 +111,12 @@ def without_nan(content: Any) -> Any:
 
 def is_sound(result: RunResult) -> bool:
     """Whether a result says what every result says: a file from before checksums may have been changed."""
-    if result.diverged or not result.test:
-        return result.diverged and not result.test
+    datetime.fromisoformat(result.provenance["finished"])  # which raises where it is no time
+    if [row["epoch"] for row in result.epochs] != list(range(1, len(result.losses) + 1)):
+        return False
     recalls = np.nan_to_num(result.recall)  # NaN: no test image of the class
+    if result.diverged:
+        return not result.test
     shares = [result.accuracy, result.balanced_accuracy, *recalls]
-    return len(recalls) == len(result.provenance["class_names"]) and all(0 <= share <= 1 for share in shares)
+    known = result.status == "finished" and len(recalls) == len(result.provenance["class_names"])
+    return known and all(0 <= share <= 1 for share in shares)

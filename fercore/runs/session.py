@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -109,6 +109,8 @@ class Session:
         except Timeout:
             print(f"waiting for another process that trains {self.config.id}", file=sys.stderr)
             self.lock.acquire()
+        except OSError as error:  # a link or a folder of its name
+            raise files.unwritable(self.folder / "lock", error) from None
         if self.fresh:
             forget_checkpoint(self.config)
 
@@ -143,6 +145,18 @@ class Session:
         files.write(self.checkpoint, state, self.config.id)
 
     @by_first
+    def forget_other(self, record: Record) -> None:
+        """Delete the result of an earlier training of this run, and what was asked of its network, unless it learned the same.
+
+        So a process that is killed while it writes leaves no old result beside new weights, but its checkpoint alone.
+        """
+        before = read_result(self.folder, self.config.id)
+        losses = [row["loss"] for row in record.epochs]
+        if before is None or before.losses != losses or describe_change(before.provenance, record.data):
+            for file in (self.folder / "result.json", *self.folder.glob("*.npz")):
+                file.unlink(missing_ok=True)
+
+    @by_first
     def keep(self, weights: Mapping[str, dict[str, Tensor]]) -> None:
         """Write NAME.safetensors for each name."""
         for name, tensors in weights.items():
@@ -151,18 +165,9 @@ class Session:
     @by_first
     def finish(self, result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
         """Store the result, with which the run is finished; there is nothing to go on with any more."""
-        self.forget_other_data(result)
         stored = write_result(self.folder, result, arrays)
         self.checkpoint.unlink(missing_ok=True)
         return stored
-
-    def forget_other_data(self, result: RunResult) -> None:
-        """Delete what was found out about an earlier training of this run, if the data were others then."""
-        with suppress(StoreError):
-            before = read_result(self.folder, self.config.id)
-            if before and describe_change(before.provenance, result.provenance):
-                for answer in self.folder.glob("*.npz"):
-                    answer.unlink()
 
 
 # --- provenance ---------------------------------------------------------------------------------------------------------

@@ -225,7 +225,21 @@ def cut_the_digests(file: Path) -> None:
     cut_short(file.with_suffix(".sums"))
 
 
-@pytest.mark.parametrize("damage", [cut_short, lengthen, change_the_header, empty, lose_the_digests, cut_the_digests])
+def put_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def lead_the_digests_elsewhere(file: Path) -> None:
+    file.with_suffix(".sums").unlink()
+    file.with_suffix(".sums").symlink_to("/dev/zero")
+
+
+DAMAGES = [cut_short, lengthen, change_the_header, empty, put_a_pipe]
+DAMAGES += [lose_the_digests, cut_the_digests, lead_the_digests_elsewhere]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_store_is_built_again_with_a_note(faces, data_folder, capsys, damage):
     expected = np.array(open_store(faces, SIDE))
     (file,) = data_folder.glob("*.npy")

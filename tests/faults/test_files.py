@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fercore.train as loop
 from fercore.config import RunConfig
+from fercore.course.doctor import check_results, check_runs
 from fercore.errors import FercoreError, StoreError
 from fercore.papers import tuning
 from fercore.runs import files, shipped
@@ -156,6 +158,11 @@ EDITS: dict[str, Callable[[str], str]] = {
     "other classes": edited(lambda content: content["provenance"].update(class_names=["a", "b"])),
     "one more key": edited(lambda content: content.update(note="mine")),
     "a list": lambda text: f"[{text}]",
+    "no time of its end": edited(lambda content: content["provenance"].update(finished=None)),
+    "epochs a number": edited(lambda content: content.update(epochs=5)),
+    "epochs without a loss": edited(lambda content: content["epochs"][0].pop("loss")),
+    "a status of its own": edited(lambda content: content.update(status="great")),
+    "diverged, from nowhere": edited(lambda content: content.update(status="diverged", test={}, provenance={})),
     "deep": lambda text: "[" * 100_000,
     "deep inside": lambda text: text.replace('"status"', f'"x": {"[" * 10_000}{"]" * 10_000}, "status"'),
     "a long number": lambda text: text.replace('"seed": 0', f'"seed": {"9" * 10_000}'),
@@ -217,6 +224,68 @@ def test_a_copy_of_a_folder_elsewhere_may_have_any_name(run, tmp_path):
         assert load_trained(tmp_path / "my network" / "best.safetensors", "cpu").config == config
 
 
+def test_what_blocks_the_place_of_a_lock_is_one_line(run):
+    """Of a run that is still to be trained."""
+    config, _ = run
+    for block in (os.mkdir, lambda lock: lock.symlink_to("/dev/zero"), lambda lock: lock.symlink_to(lock)):
+        shutil.rmtree(local_folder(config))
+        local_folder(config).mkdir()
+        block(local_folder(config) / "lock")
+        with attempt("files: a blocked lock"):
+            with pytest.raises(StoreError, match=r"cannot write .*lock .*; make it writable") as error:
+                train(config, device="cpu")
+            assert one_line(error.value)
+
+
+# --- two trainings of one run -------------------------------------------------------------------------------------------
+
+
+def learn_otherwise(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the run anew, by code that gives other numbers."""
+    with monkeypatch.context() as patch:
+        patch.setenv("FERCORE_SESSION_START", "2100-01-01T00:00:00+00:00")
+        patch.setattr(loop, "learning_rate", lambda *_: 0.02)
+        train(config, device="cpu", fresh=True)
+
+
+def test_what_an_earlier_network_answered_is_not_the_new_ones(run, monkeypatch):
+    config, _ = run
+    before = find_analysis(config, "probabilities")
+    with monkeypatch.context() as patch, attempt("files: of an earlier training"):
+        patch.setenv("FERCORE_SESSION_START", "2100-01-01T00:00:00+00:00")
+        train(config, device="cpu", fresh=True)  # the same bits, and so the same answer
+        np.testing.assert_equal(find_analysis(config, "probabilities"), before)
+    with attempt("files: of an earlier training"):
+        learn_otherwise(config, monkeypatch)
+        assert find_analysis(config, "probabilities") is None
+
+
+def test_what_the_shipped_network_answered_is_not_the_local_ones(run, monkeypatch):
+    config, _ = run
+    ship([find_result(config)])
+    (local_folder(config) / "probabilities.npz").unlink()
+    with attempt("files: of another network"):
+        assert find_analysis(config, "probabilities")
+        learn_otherwise(config, monkeypatch)
+        assert find_analysis(config, "probabilities") is None
+
+
+def test_no_old_result_stands_beside_new_weights(run, monkeypatch):
+    """Killed between its weights and its result, the training is unfinished."""
+    config, _ = run
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with attempt("files: of an earlier training"):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "test_once", stop)
+            with pytest.raises(KeyboardInterrupt):
+                learn_otherwise(config, monkeypatch)
+        assert find_result(config) is None
+        assert (local_folder(config) / "checkpoint.pt").exists()
+
+
 # --- what many runs share -----------------------------------------------------------------------------------------------
 
 SHARED = {
@@ -241,6 +310,29 @@ def test_a_damaged_index_is_one_line(name, run):
             with pytest.raises(StoreError, match=f"{name} is damaged; restore it with git"):
                 ship([find_result(other)])
             assert (shipped.RESULTS / name).read_bytes() == content
+
+
+def test_doctor_names_what_does_not_belong(run):
+    config, other = run
+    ship([find_result(config)])
+    folder, results = local_folder(config), shipped.RESULTS
+    for check in (check_runs, check_results):
+        assert [ready for _, ready, _ in check()] == [True]
+    for path in (folder / ".result.json.part", folder / "notes.txt", folder.parent / "notes.txt", results / ".index.csv.part"):
+        path.touch()
+    shutil.copy(local_folder(other) / "arrays.npz", folder)
+    shutil.copy(folder / "best.safetensors", results / "runs" / config.id)
+    left, foreign = "left by a killed process", f"not of this run but of {other.id}"
+    wanted = {
+        check_runs: (left, foreign, "no file of a run", "no folder of a run"),
+        check_results: (left, "in no index"),
+    }
+    for check, words in wanted.items():
+        ((_, ready, answer),) = check()
+        with attempt("files: leftovers", answer):
+            assert not ready
+            assert answer.count("; delete it") + answer.count("; move it") + answer.count("or delete it") == len(words)
+            assert all(word in answer for word in words)
 
 
 def test_damaged_choices_are_one_line(tmp_path, monkeypatch):

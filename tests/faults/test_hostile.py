@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import resource
+import shutil
 import struct
 import subprocess
 import tarfile
@@ -332,6 +333,22 @@ def test_a_file_of_a_run_does_no_harm(name, case, made, tmp_path, monkeypatch):
         USES[name](config)
     assert file.exists()
     file.write_bytes(before)
+
+
+def test_a_link_where_a_file_is_begun_leads_nowhere(made, tmp_path, monkeypatch):
+    """In a folder from elsewhere; what it leads to would be written over."""
+    root, finished, _ = made
+    monkeypatch.setenv("FERCORE_DATA", str(root / "data"))
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    for name in ("result.json", "arrays.npz", "last.safetensors", "checkpoint.pt"):
+        shutil.rmtree(local_folder(finished), ignore_errors=True)
+        local_folder(finished).mkdir(parents=True)
+        (local_folder(finished) / f".{name}.part").symlink_to(mine)
+        with attempt("hostile: files of runs", f"a link at .{name}.part"):
+            train(finished, device="cpu")
+            if mine.read_text() != "precious":
+                raise Ran(f"{mine} was written")
 
 
 WEIGHTS: dict[str, Make] = {
