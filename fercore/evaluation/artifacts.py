@@ -21,10 +21,12 @@ def test_once(
     model: nn.Module, weights: dict[str, dict[str, Tensor]], data: Splits, config: RunConfig
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """Test metrics under each of the named weights, and the last ones' arrays for figures. The model keeps the last ones."""
-    test = {}
-    for name in weights:
-        model.load_state_dict(weights[name])
-        embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
+    test, before = {}, None
+    for name, state in weights.items():
+        if before is None or any(not torch.equal(state[key], before[key]) for key in state):  # the last epoch may be the best
+            model.load_state_dict(state)
+            embeddings, logits = evaluate_together(model, data.test.images, data, config.crop)
+        before = state
         predictions = logits.argmax(dim=1)
         confusion = confusion_matrix(predictions, data.test.labels, data.num_classes).cpu().numpy()
         test[name] = summarize(confusion) | {"recall": recalls(confusion).tolist(), "confusion": confusion.tolist()}

@@ -4,7 +4,6 @@ An attempt is a block `with attempt(kind):`. What goes wrong in it is counted by
 test when that has tried everything. FERCORE_FAULTS=full tries as often as the issue asks for, which takes half an hour.
 """
 
-import multiprocessing
 import os
 import re
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from fercore.errors import FercoreError
+from tests.forks import FORKS
 
 PATIENCE = 240  # seconds, after which a process counts as hung; none takes a tenth of it on a quiet machine
 SOON = 20  # seconds, in which a process that was told to stop must have stopped
@@ -113,10 +113,6 @@ def end(process: subprocess.Popen, patience: float = PATIENCE) -> tuple[int, str
     if "Traceback" in text or (process.returncode < 0 and process.returncode not in (-signal.SIGKILL, -signal.SIGTERM)):
         raise Traceback(text[-2000:] or f"ended by signal {-process.returncode}")
     return process.returncode, text
-
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses"])
 
 
 def fork(function: Callable[..., object], *arguments: object, output: Path, file_limit: int | None = None) -> BaseProcess:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from fercore.config import RunConfig
 from fercore.data import Images, load_data
 from fercore.errors import ConfigError
+from fercore.evaluation import artifacts
 from fercore.evaluation.artifacts import compact
 from fercore.methods.batches import epoch_labels, epoch_order
 from fercore.models.build import build_model
@@ -60,6 +62,21 @@ def test_a_loss_that_is_lost_is_noticed(loss):
 def test_embeddings_too_long_for_float16_are_kept_in_float32():
     assert str(compact(torch.tensor([1.0])).dtype) == "float16"
     assert compact(torch.tensor([1e5]))[0] == 1e5
+
+
+def test_the_test_set_is_looked_at_once_for_each_network(monkeypatch):
+    """The last weights may be the best ones: they are equal then, and one look serves both."""
+    looks = []
+    monkeypatch.setattr(artifacts, "evaluate_together", lambda model, images, *_: looks.append(1) or (images, model(images)))
+    digits = Images(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))
+    data, config = SimpleNamespace(test=digits, num_classes=2, copies=None), SimpleNamespace(crop=None)
+    right, wrong = ({"weight": torch.tensor(values)} for values in ([[1.0], [0.0]], [[0.0], [1.0]]))
+    for best, last, seen in ((right, wrong, 2), (wrong, right, 2), (right, {"weight": right["weight"].clone()}, 1)):
+        looks.clear()
+        test, arrays = artifacts.test_once(torch.nn.Linear(1, 2, bias=False), {"best": best, "last": last}, data, config)
+        assert [test[name]["accuracy"] for name in ("best", "last")] == [1 - best["weight"][1], 1 - last["weight"][1]]
+        assert (arrays["test_predictions"] == last["weight"][1].item()).all()
+        assert len(looks) == seen
 
 
 def test_a_device_that_is_not_there_is_one_line():

@@ -1,0 +1,23 @@
+"""Processes that begin at once: a server that has loaded PyTorch and the library forks them, one server a test process."""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+
+import torch.multiprocessing
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses"])
+
+
+def in_two_processes(function: Callable[..., None], *arguments: object) -> None:
+    """`function(rank, *arguments)` in two processes at once, until both have ended; what one of them raises is raised here."""
+    call = (dict(os.environ), function, *arguments)
+    torch.multiprocessing.start_processes(with_environment, call, nprocs=2, start_method="forkserver")
+
+
+def with_environment(rank: int, environment: dict[str, str], function: Callable[..., None], *arguments: object) -> None:
+    """The server's own environment is that of the first test that needed it."""
+    os.environ.clear()
+    os.environ.update(environment)
+    function(rank, *arguments)
