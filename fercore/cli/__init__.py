@@ -11,6 +11,7 @@ from typing import NoReturn
 from fercore.cli import course, datasets, papers, runs
 from fercore.cli.options import OneLineParser, make_config
 from fercore.errors import ConfigError, FercoreError
+from fercore.parallel.clock import session_start
 from fercore.parallel.torchrun import local_rank, require_one_process
 from fercore.paths import CHECKOUT
 
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit(1 if local_rank() else "stopped; the same command goes on from the last finished epoch")
+        again = f", with FERCORE_SESSION_START={session_start()}," * getattr(options, "fresh", False)  # else it begins anew
+        sys.exit(1 if local_rank() else f"stopped; the same command{again} goes on from the last finished epoch")
 
 
 def parser() -> OneLineParser:

@@ -83,8 +83,7 @@ def report_command(options: argparse.Namespace) -> None:
     from fercore.papers.report import report
 
     if options.write:
-        Path(options.write).write_text(to_document(options.profile))
-        print(shown(Path(options.write)))
+        write_page(Path(options.write), to_document(options.profile))
         return
     table = claims_table(options.profile) if options.verdicts else report(options.profile, options.item)
     if options.format != "text":
@@ -115,8 +114,17 @@ def errata_command(options: argparse.Namespace) -> None:
     if not options.write:
         print(to_markdown())
         return
-    Path(options.write).write_text(to_markdown())
-    print(shown(Path(options.write)))
+    write_page(Path(options.write), to_markdown())
+
+
+def write_page(path: Path, text: str) -> None:
+    from fercore.runs.files import unwritable
+
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise unwritable(path, error, len(text)) from None
+    print(shown(path))
 
 
 def tune_command(options: argparse.Namespace) -> None:

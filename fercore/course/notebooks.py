@@ -15,6 +15,7 @@ import nbformat
 from fercore.errors import ConfigError, FercoreError
 from fercore.paths import FIGURES, NOTEBOOKS, ROOT, runs_dir, shown
 from fercore.profiles import check_profile
+from fercore.runs.files import write_at_once
 
 CELL_TIMEOUT = {"quick": 900, "laptop": 6 * 3600, "paper": 14 * 24 * 3600}  # seconds; papermill has no limit of its own
 AT_ONCE = {"quick": 2, "laptop": 1, "paper": 1}  # a quick notebook mostly draws; the sweeps of the others fill every core
@@ -148,7 +149,7 @@ def regenerate_figures() -> list[Path]:
                 execute(path, runs_dir() / "figures" / path.name, chosen, CELL_TIMEOUT["quick"])
         write_film()
         write_between_markers(ROOT / "README.md", "verdicts", to_verdicts("laptop"))
-        (FIGURES / "REPORT.md").write_text(to_document("laptop"))
+        write_at_once(FIGURES / "REPORT.md", to_document("laptop").encode())
     return [*sorted(FIGURES.glob("*.[gp]*")), FIGURES / "REPORT.md", ROOT / "README.md"]
 
 

@@ -13,6 +13,7 @@ from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary
 from fercore.papers.words import words_table
 from fercore.paths import shown
+from fercore.runs.files import write_at_once
 
 
 def to_document(profile: str = "laptop") -> str:
@@ -170,4 +171,4 @@ def write_between_markers(path: Path, name: str, text: str) -> None:
     _, end, tail = rest.partition(end_line)
     if not (begin and end):
         raise FercoreError(f"{shown(path)} has no lines {begin_line!r} and {end_line!r} to write between")
-    path.write_text(f"{head}{begin_line}\n{text}\n{end_line}{tail}")
+    write_at_once(path, f"{head}{begin_line}\n{text}\n{end_line}{tail}".encode())

@@ -123,14 +123,17 @@ class Session:
         state, now = self.load(), facts_of(data)
         if state is None:
             return Record(now)
-        if change := describe_change(state.setdefault("data", now), now):
-            mend = "delete it to start again, or give the changed set a name of its own"
-            raise StoreError(f"{shown(self.checkpoint)} is of a training on other data ({change}); {mend}")
         try:
+            if change := describe_change(state.setdefault("data", now), now):
+                mend = "delete it to start again, or give the changed set a name of its own"
+                raise StoreError(f"{shown(self.checkpoint)} is of a training on other data ({change}); {mend}")
             for name, part in parts.items():
                 part.load_state_dict(state[name])
-            return Record(**{known.name: state[known.name] for known in fields(Record)})
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            record = Record(**{known.name: state[known.name] for known in fields(Record)})
+            if [row["epoch"] for row in record.epochs] != list(range(1, self.config.epochs + 1))[: len(record.epochs)]:
+                raise ValueError("its epochs are others")
+            return record
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{shown(self.checkpoint)} is not of this run ({reason}); delete it to start again") from None
 

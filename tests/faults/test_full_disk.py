@@ -15,6 +15,7 @@ from fercore.config import config_from
 from fercore.errors import StoreError
 from fercore.papers import tuning
 from fercore.papers.analyses import examine
+from fercore.papers.markdown import write_between_markers
 from fercore.runs import files, shipped
 from fercore.runs.find import find_result
 from fercore.runs.local import inspect, local_folder
@@ -129,6 +130,24 @@ def test_what_is_written_beside_runs(config, tmp_path):
                 assert GO_ON in line
         with attempt(f"no room: {case}"):
             assert joined(fork(function, *arguments, output=output), output)[0] == 0
+
+
+def test_a_page_keeps_its_words(tmp_path, monkeypatch):
+    """README.md, of which a part is written anew."""
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- x: begin (made by `make figures`) -->\nold\n<!-- x: end -->\nafter\n")
+    before = page.read_text()
+
+    def refuse(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with attempt("no room: a page"), monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(StoreError, match=rf"cannot write \S+README\.md .*{GO_ON}"):
+            write_between_markers(page, "x", "new")
+        assert page.read_text() == before
+    write_between_markers(page, "x", "new")
+    assert page.read_text() == before.replace("old", "new")
 
 
 # --- a real small disk --------------------------------------------------------------------------------------------------

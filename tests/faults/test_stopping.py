@@ -1,6 +1,7 @@
 """A training, a sweep and the course are told to stop: a line, at once, and no process stays behind."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,12 +40,16 @@ def test_stopped_it_says_so_at_once(what, command):
     runs = min(len(os.sched_getaffinity(0)), 4) if what[0] == "sweep" else 1
     for number in times(2, 4):
         with attempt(f"stopped: {what[0]}"):
-            process = begin(*what, *command, runs=runs)
+            fresh = ["--fresh"] * (number % 2)
+            process = begin(*what, *command, *fresh, runs=runs)
             if number == 0:
                 process.send_signal(signal.SIGTERM)
             else:  # as a terminal's Ctrl-C
                 os.killpg(process.pid, signal.SIGINT)
-            assert one_line(end(process, SOON)) == "stopped; the same command goes on from the last finished epoch"
+            said = one_line(end(process, SOON))
+            assert re.sub(r", with FERCORE_SESSION_START=2\S+,", " anew", said) == (
+                f"stopped; the same command{' anew' * len(fresh)} goes on from the last finished epoch"
+            )
 
 
 def test_stopped_while_it_starts(command):

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.data import load_data
-from fercore.errors import NotShipped, StoreError
+from fercore.errors import ConfigError, NotShipped, StoreError
+from fercore.parallel.clock import session_start
 from fercore.runs import shipped as shipped_store
 from fercore.runs.find import find_result
 from fercore.runs.local import local_folder, open_folder
@@ -89,6 +90,14 @@ def test_a_run_of_the_second_in_which_the_session_began_is_this_sessions(tiny, m
     for late, counts in ((0, True), (1, False)):
         monkeypatch.setenv("FERCORE_SESSION_START", (finished + timedelta(seconds=late)).isoformat())
         assert bool(find_result(tiny(), fresh=True)) == counts
+
+
+@pytest.mark.parametrize("told", ["", "yesterday", "2026-13-01"])
+def test_a_session_that_began_at_no_time_is_one_line(told, monkeypatch):
+    monkeypatch.setenv("FERCORE_SESSION_START", told)
+    with pytest.raises(ConfigError, match=r"FERCORE_SESSION_START=.* is no time") as error:
+        session_start()
+    assert one_line(error.value)
 
 
 def test_the_same_seed_gives_the_same_weights(tiny, monkeypatch, tmp_path):

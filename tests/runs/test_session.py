@@ -69,15 +69,22 @@ def test_a_run_that_broke_off_goes_on_with_every_part(tiny):
     assert torch.equal(*momenta)
 
 
-@pytest.mark.parametrize("change", ["another network", "no optimizer"])
+CHANGES = {
+    "another network": {"model": parts(width=5)["model"].state_dict()},
+    "no optimizer": {"optimizer": {}},
+    "an optimizer of words": {"optimizer": "sgd"},
+    "epochs without end": {"epochs": RECORD.epochs * 9},
+    "epochs a number": {"epochs": 5},
+    "no data": {"data": None},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_another_run_left_is_refused_in_one_line(session, change):
-    mine = parts(width=5 if change == "another network" else 3)
-    if change == "no optimizer":
-        state = files.read(session.checkpoint, session.config.id)
-        del state["optimizer"]
-        files.write(session.checkpoint, state, session.config.id)
+    state = files.read(session.checkpoint, session.config.id)
+    files.write(session.checkpoint, state | CHANGES[change], session.config.id)
     with pytest.raises(StoreError) as error:
-        session.resume(mine, DATA)
+        session.resume(parts(), DATA)
     assert "checkpoint.pt is not of this run" in one_line(error.value)
     assert session.checkpoint.exists()
 
