@@ -41,10 +41,12 @@ def add_format(command: argparse.ArgumentParser) -> None:
 
 
 def formatted(rows: list[dict[str, Any]], form: str) -> str:
-    """Rows with the same keys as csv or json; NaN, which JSON does not have, is null, and in csv empty."""
-    rows = [
-        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()} for row in rows
-    ]
+    """Rows with the same keys as csv or json; NaN, which JSON does not have, and "-" are null, and in csv empty."""
+
+    def is_nothing(value: Any) -> bool:
+        return value == "-" or (isinstance(value, float) and math.isnan(value))
+
+    rows = [{key: None if is_nothing(value) else value for key, value in row.items()} for row in rows]
     if form == "json":
         return json.dumps(rows, indent=1, ensure_ascii=False)
     text = io.StringIO()

@@ -85,8 +85,11 @@ def report_command(options: argparse.Namespace) -> None:
     if options.write:
         write_page(Path(options.write), to_document(options.profile))
         return
-    table = claims_table(options.profile) if options.verdicts else report(options.profile, options.item)
-    if options.format != "text":
+    for_programs = options.format != "text"
+    table = (
+        claims_table(options.profile) if options.verdicts else report(options.profile, options.item, as_numbers=for_programs)
+    )
+    if for_programs:
         print(formatted(table.to_dict("records"), options.format))
     else:
         print((shown_claims(table) if options.verdicts else table).to_string(index=False))

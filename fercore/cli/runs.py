@@ -24,7 +24,12 @@ from fercore.paths import printable, shown
 def add_commands(commands: Any) -> None:
     add_train(commands)
     add_sweep(commands)
-    look = add_command(commands, "predict", predict_command, "class probabilities of image files, one line an image")
+    look = add_command(
+        commands,
+        "predict",
+        predict_command,
+        "class probabilities of image files, one line an image; a face should fill each, nothing finds or aligns one",
+    )
     look.add_argument("images", nargs="+", metavar="IMAGE")
     look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
     look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")

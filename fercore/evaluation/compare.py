@@ -21,18 +21,25 @@ def compare(
     configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy", known: Known | None = None
 ) -> dict[str, str]:
     """One row of a table: ours, its interval, the paired difference from `baseline`, the status."""
+    ours, difference, told = measured(configs, baseline, metric, known)
+    return {
+        "here": f"{ours:.2f}" if ours.n else "-",
+        "95 % interval": interval(ours),
+        "minus softmax": signed(difference) if difference.n else "-",
+        "status": told,
+    }
+
+
+def measured(
+    configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy", known: Known | None = None
+) -> tuple[Estimate, Estimate, str]:
+    """In %: ours, the paired difference from `baseline` (of no pair where that is the same runs); and the status."""
     runs, others = stored(configs, known), stored(baseline, known)
     converged = [run for run in runs if not run.diverged]
     values = percent(converged, metric)
-    ours = estimate(list(values.values()))
-    same = configs == baseline
-    difference = paired_difference(values, percent([run for run in others if not run.diverged], metric))
-    return {
-        "here": f"{ours:.2f}" if values else "-",
-        "95 % interval": interval(ours),
-        "minus softmax": "-" if same or not difference.n else signed(difference),
-        "status": status(configs, runs) if values or not converged else "no such class here",
-    }
+    base = {} if configs == baseline else percent([run for run in others if not run.diverged], metric)
+    told = status(configs, runs) if values or not converged else "no such class here"
+    return estimate(list(values.values())), paired_difference(values, base), told
 
 
 def stored(configs: Iterable[RunConfig], known: Known | None = None) -> list[RunResult]:

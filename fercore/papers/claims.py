@@ -143,12 +143,12 @@ def claims_table(profile: str = "laptop") -> pd.DataFrame:
 
     A claim that can be read in two ways, or that ran on two data sets, has a line for each.
 
-    Columns: paper, table, claim (with its reading), says (without), measure, data (the paper's), published (points), here on,
-    stand-in (whether that is in place of the paper's data), set (lines with one number are the same runs and measure under
-    other names: they count once), runs (of the higher row: a diverged one makes no pair), pairs, here (points, with the 95 %
-    interval), p (of a paired t-test, by Holm's correction over the sets of a paper), verdict (`verdict`, or why there is no
-    pair), needed (of the undecided: the pairs at which an interval of this spread is too narrow for both), main (whether the
-    paper is about it).
+    Columns: paper, table, claim (with its reading), says (without), measure, data (the paper's), published (points), here
+    on, stand-in (whether that is in place of the paper's data), set (lines with one number are the same runs and measure
+    under other names: they count once), runs (of the higher row: a diverged one makes no pair), pairs, here (points, with
+    the 95 % interval; the same as numbers: difference, low, high), p (of a paired t-test, by Holm's correction over the
+    sets of a paper), verdict (`verdict`, or why there is no pair), needed (of the undecided: the pairs at which an interval
+    of this spread is too narrow for both), main (whether the paper is about it).
     """
     lines = [line for line in published() if line["of"] == "own"]
     experiments = experiments_of(profile, lines)
@@ -221,6 +221,9 @@ def judged(
         "runs": status(configs, runs),
         "pairs": here.n,
         "here": signed(here) if here.n else "-",
+        "difference": here.mean,
+        "low": here.low,
+        "high": here.high,
         "p": paired_p(np.array([values[trial] - base[trial] for trial in sorted(values.keys() & base.keys())])),
         "verdict": outcome,
         "needed": needed,

@@ -1,22 +1,25 @@
 """Published number beside ours: one row each, with where it was measured, its interval, and its status."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from itertools import groupby
 
 import pandas as pd
 
 from fercore.config import RunConfig
 from fercore.data.names import parse_name
-from fercore.evaluation.compare import Known, compare
+from fercore.evaluation.compare import Known, interval, measured, signed
+from fercore.evaluation.stats import Estimate, estimate
 from fercore.papers.experiments import PAPER_TABLES
 from fercore.papers.published import DATA_NAMES, LAYERS, published
 from fercore.papers.tables import OWN_DATA, Experiment, on_own_data
 from fercore.profiles import check_profile
 from fercore.runs.find import find_results
 
-NOTHING = {"here on": "-", "here": "-", "95 % interval": "-", "minus baseline": "-"}
+NOTHING = estimate([])
 
 
-def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
+def report(profile: str = "laptop", item: str | None = None, *, as_numbers: bool = False) -> pd.DataFrame:
     """Every published number beside what finished runs of `profile` say; nothing is trained.
 
     A published row that can be read in two ways, or that ran on two data sets, has a line for each: the row's name, a
@@ -26,9 +29,14 @@ def report(profile: str = "laptop", item: str | None = None) -> pd.DataFrame:
     paper's data), here (mean ± standard deviation in %, and n), 95 % interval of that mean, minus baseline (paired, same
     seeds or folds; see `baseline_of`), status ("finished", "diverged", "not run", "quoted", "layer size", with the number of
     runs).
+
+    `as_numbers`, for programs, has in the place of the three columns of text before the status numbers in %, unrounded and
+    NaN where there is none: mean, std, n, low, high (of the mean's interval), difference, its pairs, difference low,
+    difference high.
     """
     lines = published(item)
-    return table_of(lines, experiments_of(profile, lines))
+    table = table_of(lines, experiments_of(profile, lines), in_numbers if as_numbers else in_words)
+    return table.astype({"paper": float}) if as_numbers else table
 
 
 def full_scale_report(item: str | None = None) -> pd.DataFrame:
@@ -115,14 +123,31 @@ def look_up(experiments: dict[str, list[Experiment]]) -> Known:
     return dict(zip(configs, find_results(configs), strict=True))
 
 
-def table_of(lines: list[dict[str, str]], experiments: dict[str, list[Experiment]]) -> pd.DataFrame:
+def in_words(ours: Estimate, difference: Estimate) -> dict[str, object]:
+    return {
+        "here": f"{ours:.2f}" if ours.n else "-",
+        "95 % interval": interval(ours),
+        "minus baseline": signed(difference) if difference.n else "-",
+    }
+
+
+def in_numbers(ours: Estimate, difference: Estimate) -> dict[str, object]:
+    names = {"mean": "difference", "n": "pairs", "low": "difference low", "high": "difference high"}
+    return asdict(ours) | {name: getattr(difference, field) for field, name in names.items()}
+
+
+def table_of(
+    lines: list[dict[str, str]], experiments: dict[str, list[Experiment]], tell: Callable[..., dict[str, object]] = in_words
+) -> pd.DataFrame:
     known = look_up(experiments)
-    rows = [row for line in lines for row in rows_of(line, experiments[line["item"]], known)]
+    rows = [row for line in lines for row in rows_of(line, experiments[line["item"]], known, tell)]
     return pd.DataFrame(rows).drop(columns="runs")
 
 
-def rows_of(line: dict[str, str], experiments: list[Experiment], known: Known) -> list[dict[str, object]]:
-    """The report's lines for one published number, each with its runs."""
+def rows_of(
+    line: dict[str, str], experiments: list[Experiment], known: Known, tell: Callable[..., dict[str, object]] = in_words
+) -> list[dict[str, object]]:
+    """The report's lines for one published number, each with its runs; `tell` says what was measured here."""
     told = {
         "item": line["item"],
         "data": line["data"],
@@ -133,13 +158,13 @@ def rows_of(line: dict[str, str], experiments: list[Experiment], known: Known) -
     found = [(rows, label) for rows in experiments for label in rows if speaks_of(line, label, rows[label][0])]
     if not found:
         status = "quoted" if line["of"] == "quoted" else "layer size" if line["item"] == LAYERS else "not run"
-        return [told | NOTHING | {"status": status, "runs": frozenset()}]
+        return [told | {"here on": "-"} | tell(NOTHING, NOTHING) | {"status": status, "runs": frozenset()}]
     rows = []
     for experiment, label in found:
-        ours = compare(experiment[label], experiment[baseline_of(experiment, label)], line["column"], known)
-        ours = {"minus baseline" if name == "minus softmax" else name: value for name, value in ours.items()}
-        own = {"row": label, "here on": measured_on(experiment[label][0], line["data"]), "runs": frozenset(experiment[label])}
-        rows.append(told | own | ours)
+        runs, baseline = experiment[label], experiment[baseline_of(experiment, label)]
+        *ours, status = measured(runs, baseline, line["column"], known)
+        own = {"row": label, "here on": measured_on(runs[0], line["data"]), "runs": frozenset(runs)}
+        rows.append(told | own | tell(*ours) | {"status": status})
     return rows
 
 

@@ -142,6 +142,7 @@ def test_a_line_says_what_ran_and_what_it_means(faces):
     center = line_of(faces, "table 3.3", "center loss is above softmax", measure="accuracy")
     assert (center["published"], center["pairs"], center["here"]) == (0.69, 2, "+2.00 [+2.00, +2.00]")
     assert (center["verdict"], center["needed"]) == (HOLDS, 0)
+    assert center[["difference", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
     assert (center["data"], center["here on"], center["stand-in"]) == ("RAF-DB", "SimFER quick", True)
     released = line_of(faces, "table 3.3", "DDA is above softmax, released", measure="accuracy")
     assert released["verdict"] == UNDECIDED

@@ -1,10 +1,12 @@
 """The report over made-up results in a store of its own."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from fercore.cli.options import formatted
 from fercore.config import RunConfig
 from fercore.errors import ConfigError, FercoreError
 from fercore.evaluation.compare import compare
@@ -88,6 +90,21 @@ def table_4_1(monkeypatch):
     pretend(rows[2][0], 0.875, FACES)
     table = report("quick", "table 4.1")
     return table.set_index(["row", "measure"])
+
+
+def test_programs_get_numbers_for_what_a_reader_gets_in_words(table_4_1):
+    """Each in a column of its own, unrounded, and nothing where there is nothing."""
+    rows = json.loads(formatted(report("quick", "table 4.1", as_numbers=True).to_dict("records"), "json"))
+    assert len(rows) == len(table_4_1)
+    found = {(row["row"], row["measure"]): row for row in rows}
+    two, one, none = (found[name, "accuracy"] for name in ("DACL [MS-CELEB-1M], stand-in", "DACL [MS-CELEB-1M], real", "ALT"))
+    assert (two["paper"], two["mean"], two["n"]) == (87.78, pytest.approx(75), 2)
+    assert two["std"] == pytest.approx(200**0.5)
+    assert (two["difference"], two["pairs"]) == (pytest.approx(10), 2)
+    assert two["difference low"] < two["difference"] < two["difference high"]
+    assert (one["mean"], one["n"], one["std"], one["low"]) == (pytest.approx(87.5), 1, None, None)
+    assert (none["here on"], none["mean"], none["n"], none["difference"]) == (None, None, 0, None)
+    assert not [row for row in rows if "-" in row.values()]
 
 
 def test_a_stand_in_is_never_taken_for_the_papers_data(table_4_1):
