@@ -36,7 +36,8 @@ def is_readable(tensor: Tensor) -> bool:
 def check_tensor(name: str, value: Tensor) -> None:
     """Raise TypeError unless `value` is a tensor: no list, no array."""
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}; torch.as_tensor makes one of it")
+        mend = "its `centers` is one" if hasattr(value, "centers") else "torch.as_tensor makes one of it"
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}; {mend}")
 
 
 def check_floating(name: str, value: Tensor) -> None:

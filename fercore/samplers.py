@@ -251,5 +251,5 @@ def check_predictions(predictions: Tensor, labels: Tensor, centers: Tensor, misc
     check_tensor("misclassified", misclassified)
     if misclassified.shape != (len(centers), len(centers)):
         raise ValueError(f"misclassified must have shape {[len(centers)] * 2}, got {list(misclassified.shape)}")
-    if is_readable(misclassified) and not bool(misclassified.min() >= 0):
+    if is_readable(misclassified) and not bool(misclassified.double().min() >= 0):
         raise ValueError("misclassified must hold counts of 0 or more, got a negative one or NaN")

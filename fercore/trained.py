@@ -1,6 +1,7 @@
 """A finished network: load it with what it needs, ask it about images, train it again."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,7 +104,8 @@ def load_trained(
     if result.diverged:
         raise StoreError(f"{result.config.id} diverged, and left no network")
     target = find_device(device)
-    with torch.device("meta"):  # every number comes from the files
+    own = ":" in (result.config.trunk or "")  # a network of one's own may hold numbers that no file has
+    with torch.device("cpu" if own else "meta"), torch.random.fork_rng(devices=[]):  # else every number comes from the files
         parts = build(result.config, len(result.provenance["class_names"]))
     for part, name in zip(parts, needed, strict=False):
         load_into(part, folder / name, result.config.id)
@@ -127,7 +129,7 @@ def name_of(folder: Path) -> str | None:
 
 
 def load_into(part: nn.Module, file: Path, run: str) -> None:
-    """Give a module on the "meta" device the numbers of a run's file."""
+    """Give a module with fresh numbers, or none, those of a run's file."""
     try:
         part.load_state_dict(files.read(file, run, mend=TRAIN_AGAIN), assign=True)
     except RuntimeError as error:
@@ -150,7 +152,7 @@ def train_again(config: RunConfig, device: str, watch: Watch | None = None) -> R
 
 
 def predict(
-    images: Sequence[str | Path | Image.Image | np.ndarray], run: RunConfig | str | Path, *, device: str = "auto"
+    images: Iterable[str | Path | Image.Image | np.ndarray], run: RunConfig | str | Path, *, device: str = "auto"
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """What a run's best-on-validation network sees in these images.
 
@@ -166,11 +168,14 @@ def predict(
 
     Raises:
         StoreError: as `load_trained`, or the run does not tell how its images were normalized.
-        DataError: one is no readable image.
+        DataError: one is no readable image, or `images` is one itself.
     """
+    if isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise DataError(f"predict takes a list of images, got one {type(images).__name__}; write [image]")
+    images = list(images)
     trained = load_trained(run, device, epoch="best")
     names, channels = trained.class_names, len(trained.mean)
-    if len(images) == 0:
+    if not images:
         return names, np.zeros((0, len(names)), dtype=np.float32)
     pixels = torch.stack([read_image(image, trained.config.image_size or MNIST_SIZE, channels) for image in images])
     _, logits = evaluate(trained.model, pixels, trained, trained.config.crop)
@@ -182,6 +187,8 @@ def predict(
 
 def read_image(image: str | Path | Image.Image | np.ndarray, size: int, channels: int) -> Tensor:
     """[channels, size, size] uint8, decoded as the store decodes, and gray where the network takes one channel."""
+    if not isinstance(image, str | os.PathLike | Image.Image | np.ndarray):
+        raise DataError(f"an image is a file, a Pillow image or an array of uint8, got {type(image).__name__}")
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.size == 0 or image.ndim < 2 or image.shape[2:] not in ((), (3,)):
             raise DataError(f"an image as an array is uint8 [H, W] or [H, W, 3], got {image.dtype} {list(image.shape)}")

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fercore.cli import main
 from fercore.config import RunConfig
 from fercore.paths import ROOT
 from fercore.train import train
+from fercore.trained import load_trained, predict
 from simfer.dataset import PRESETS, draw, items
 from tests.data.trees import class_folders
 
@@ -93,6 +95,7 @@ def test_a_face_is_found_in_a_big_picture(place, capsys):
 
 
 NETWORKS = """
+import torch
 from torch import nn
 from torchvision.models import resnet18
 
@@ -106,6 +109,27 @@ def flat():
 
 def several():
     return nn.AdaptiveMaxPool2d(1, return_indices=True)
+
+def needs_more(size):
+    return nn.Conv2d(3, size, 3)
+
+made_already = nn.Conv2d(3, 8, 3)
+
+def whole_numbers():
+    return Plain(lambda network, images: network.conv(images).long())
+
+def one_of_all():
+    return Plain(lambda network, images: network.conv(images)[:1])
+
+class Plain(nn.Module):
+    # with numbers that are in no file of weights, and a look at them
+    def __init__(self, then=lambda network, images: network.conv(images) * network.kept * network.attribute):
+        super().__init__()
+        self.conv, self.then, self.attribute = nn.Conv2d(3, 8, 3, stride=4), then, torch.ones(1)
+        self.register_buffer("kept", torch.full((8, 1, 1), 2.0), persistent=False)
+
+    def forward(self, images):
+        return self.then(self, images) if self.attribute.item() == 1 else None
 """
 TINY = {"data": "folder:faces", "image_size": 32, "crop": 32, "epochs": 1, "batch_size": 8}
 
@@ -117,13 +141,29 @@ def test_a_network_that_returns_embeddings_trains_with_every_kind_of_method(plac
     assert result.status == "finished"
 
 
+def test_numbers_that_no_file_of_weights_has_are_there_when_a_network_is_loaded(place):
+    (place / "my_trunk.py").write_text(NETWORKS)
+    config = RunConfig(method="softmax", trunk="my_trunk:Plain", **TINY)
+    train(config, device="cpu")
+    state = torch.get_rng_state()
+    trunk = load_trained(config, "cpu").model.trunk
+    assert trunk.network.kept.unique().tolist() == [2]
+    assert torch.equal(torch.get_rng_state(), state)
+    _, probabilities = predict(sorted(Path("faces").rglob("*.png"))[:2], config)
+    assert np.isfinite(probabilities).all()
+
+
 @pytest.mark.parametrize(
     ("trunk", "said"),
     [
         (
             "my_trunk:flat",
-            r"my_trunk:flat must return a feature map \[m, C, h, w\] or an embedding \[m, C\], got \[1, 3, 1024\]",
+            r"my_trunk:flat must return a feature map \[m, C, h, w\] or an embedding \[m, C\], got \[2, 3, 1024\] ",
         ),
+        ("my_trunk:whole_numbers", r"my_trunk:whole_numbers must return .* got \[2, 8, 8, 8\] of torch.int64 for 2 images"),
+        ("my_trunk:one_of_all", r"my_trunk:one_of_all must return .* got \[1, 8, 8, 8\] of torch.float32 for 2 images"),
+        ("my_trunk:needs_more", "my_trunk:needs_more must be a function or class that makes a module when it is called"),
+        ("my_trunk:made_already", "my_trunk:made_already must be a function or class that makes a module when it is called"),
         ("my_trunk:several", "my_trunk:several must return .* got tuple"),
         ("my_trunk:none", "my_trunk:none is not found .* Python must be able to import it"),
         ("my_trink:embedding", "my_trink:embedding is not found .*No module named 'my_trink'"),

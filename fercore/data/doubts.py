@@ -11,6 +11,7 @@ from PIL import Image
 from fercore.data.readers.catalog import Catalog
 
 DIGEST = 8  # bytes that tell one image from another
+SPLITS = 3
 
 
 def digest_of(image: np.ndarray) -> bytes:
@@ -98,6 +99,9 @@ def tell(seen: Sequence[Seen], catalog: Catalog) -> list[str]:
     for split in np.unique(where):
         absent = set(range(len(catalog.class_names))) - set(labels[where == split])
         lines += [f"no images of {', '.join(catalog.class_names[k] for k in sorted(absent))} in {split}"] if absent else []
+    if "all" in where and not catalog.folds:
+        few = [name for name, count in zip(catalog.class_names, np.bincount(labels), strict=False) if 0 < count < SPLITS]
+        lines += [f"fewer than {SPLITS} images of {', '.join(few)}: not every split has one"] if few else []
     if catalog.identities is not None and "test" in where:
         known = set(catalog.identities[catalog.splits == "test"]) & set(catalog.identities[catalog.splits != "test"])
         lines += [f"{len(known)} people are in test and in another split"] if known else []

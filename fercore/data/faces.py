@@ -74,7 +74,11 @@ def load_faces(
     if name == "simfer-id":
         names, labels, parts = split_identities(catalog, val_fraction, fraction)
     else:
-        names, labels, parts = catalog.class_names, catalog.labels, split_catalog(catalog, fraction, val_fraction, fold)
+        names, labels = catalog.class_names, catalog.labels
+        try:
+            parts = split_catalog(catalog, fraction, val_fraction, fold)
+        except DataError as error:
+            raise DataError(f"{shown(root)}: {error}") from None
     store = open_store(catalog, image_size)
     digests = StoredImages(store, np.arange(len(catalog))).digests()
     numbers = number_images(digests)

@@ -148,7 +148,7 @@ def hold_out(
 
 
 def held_identities(labels: np.ndarray, identities: np.ndarray, fraction: float) -> np.ndarray:
-    """Whom to hold out: one by one who brings the class counts nearest to `fraction`, until nobody does."""
+    """Whom to hold out: one by one who brings the class counts nearest to `fraction`, until nobody does; one at the least."""
     names, counts = count_by_identity(labels, identities)
     total = counts.sum(axis=0)
     target = np.maximum(1, np.rint(fraction * total))
@@ -156,9 +156,9 @@ def held_identities(labels: np.ndarray, identities: np.ndarray, fraction: float)
     while True:
         # what is missing or too much of each class, as a share of the class: minority classes weigh as much as others
         gain = ((np.abs(have - target) - np.abs(have + counts - target)) / total).sum(axis=1)
-        gain[held | (have + counts >= total).any(axis=1)] = 0  # training keeps an image of each class
+        gain[held | (have + counts >= total).any(axis=1)] = -np.inf  # training keeps an image of each class
         best = int(gain.argmax())
-        if gain[best] <= ROUNDING:
+        if gain[best] <= (ROUNDING if held.any() else -np.inf):  # of few people the first may bring too much
             break
         held[best] = True
         have += counts[best]

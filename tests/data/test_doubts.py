@@ -104,6 +104,11 @@ def test_check_tells_absent_classes_and_people_in_two_splits(tmp_path):
     assert "doubtful: 1 people are in test and in another split" in told
 
 
+def test_check_tells_classes_that_are_too_small_to_be_divided(tmp_path):
+    class_folders(tmp_path, ["a", "b", "c"], {"": (3, 2, 1)})
+    assert "doubtful: fewer than 3 images of b, c: not every split has one" in check_dataset("folder", tmp_path)[0]
+
+
 def test_nothing_is_told_of_a_set_without_fault(tmp_path):
     class_folders(tmp_path, ["a", "b"], {"train": (5, 5), "test": (3, 3)})
     assert "doubtful" not in check_dataset("folder", tmp_path)[0]

@@ -112,6 +112,19 @@ def test_the_path_of_the_file_itself_is_read(tmp_path, layout):
     assert (READERS[name](file).labels == READERS[name](tmp_path).labels).all()
 
 
+@pytest.mark.parametrize("layout", [layout for layout in FORMS if "zips" not in layout and "named" not in layout])
+def test_capitals_make_no_difference(tmp_path, layout):
+    """Of whatever lies in a set's folder: FER2013.CSV, EMOLABEL."""
+    name, build = TREES[layout]
+    build(tmp_path)
+    before = READERS[name](tmp_path)
+    for entry in list(tmp_path.iterdir()):
+        entry.rename(tmp_path / entry.name.swapcase())
+    after = READERS[name](tmp_path)
+    assert sorted(after.labels) == sorted(before.labels)
+    assert after.skipped == before.skipped
+
+
 def test_another_file_is_refused(tmp_path):
     trees.fer2013(tmp_path)
     (tmp_path / "fer2013.csv").rename(tmp_path / "faces.csv")
@@ -155,6 +168,15 @@ def people_in_classes(root: Path) -> None:
     trees.class_folders(root, ["happy/anna", "happy/bob", "sad/anna"], {"": (2, 2, 2)})
 
 
+def parts_of_ckplus(root: Path) -> None:
+    """Whose test folder alone looks like CK+48."""
+    trees.class_folders(root, trees.CK_48, {"train": (3,) * 7, "test": (1,) * 7})
+
+
+def both_spellings(root: Path) -> None:
+    trees.class_folders(root, ["\u00e4rger", "freude", "a\u0308rger"], {"": (3, 3, 3)})
+
+
 def unprintable(root: Path) -> None:
     trees.class_folders(root, ["bo\nred", "happy"], {"": (3, 3)})
 
@@ -175,9 +197,17 @@ def unprintable(root: Path) -> None:
         ("fer2013", seven_and_contempt, "", "train/Contempt: is no class of fer2013; expected Surprise, "),
         ("folder", lambda root: root.mkdir(), "", "has no class folders; expected two or more"),
         ("folder", people_in_classes, "", "has 0 class folders with images; expected two or more, each with the images of"),
+        ("ckplus", parts_of_ckplus, "", r"set: is no folder of ckplus; expected cohn-kanade-images/ .* or anger/, contempt/, "),
+        ("folder", both_spellings, "", "is a second folder of a class, beside .*; put them into one, or rename one"),
+        ("jaffe", trees.own, "", r"is no folder of jaffe; expected KA\.AN1\.39\.tiff"),
+        ("folder", trees.own, "nowhere", "folder not found; expected two class folders or more"),
+        ("rafdb", trees.own, "", "Zen: is no class of rafdb; expected Surprise, .*; --data folder:PATH takes any classes"),
         ("folder", unprintable, "", r"bo\\nred: is the name of a class and cannot be printed; rename the folder"),
     ],
-    ids=["archive", "archive-inside", "own-archive", "images-packed", "heap", "contempt", "empty", "nested", "unprintable"],
+    ids=[
+        *["archive", "archive-inside", "own-archive", "images-packed", "heap", "contempt", "empty", "nested", "parts"],
+        *["one-name-twice", "jaffe", "nowhere", "own-classes", "unprintable"],
+    ],
 )
 def test_what_cannot_be_read_is_told_with_its_mend(tmp_path, name, build, below, said):
     build(tmp_path / "set")
@@ -215,6 +245,32 @@ def test_where_counts_do_not_tell_the_user_says(tmp_path, layout):
     catalog = READERS[name](tmp_path, **({"classes": 8} if layout == "affectnet-numbered" else {}))
     known = {int(file.parent.name): catalog.class_names[k] for file, k in zip(catalog.files, catalog.labels, strict=True)}
     assert [known[number][:3] for number in sorted(known)] == [name.capitalize()[:3] for name in order]
+
+
+def test_orders_that_begin_alike_are_shown_as_far_as_they_differ(tmp_path):
+    trees.class_folders(tmp_path, "0123456", {"train": (2,) * 7, "test": ONE_EACH})
+    with pytest.raises(DataError, match=r"Happiness, Sadness, \.\.\.\) or the alphabet's \(.* Happiness, Neutral, \.\.\.\)"):
+        READERS["fer2013"](tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "names:\n  7: Surprise\n  0: Anger\n  1: Contempt\n  2: Disgust\n  3: Fear\n  4: Happy\n  5: Neutral\n  6: Sad\n",
+        "names: {1: Contempt, 0: 'Anger', 2: Disgust, 3: Fear, 4: Happy, 5: Neutral, 6: Sad, 7: \"Surprise\"}\n",
+        "# by Ekman\nnames: # and contempt\n- Anger\n- Contempt\n- Disgust\n- Fear\n- Happy\n- Neutral\n- Sad\n- Surprise\n",
+    ],
+    ids=["numbered", "in-line", "list"],
+)
+def test_the_numbers_of_yolo_are_those_of_its_names(tmp_path, names):
+    trees.affectnet_yolo(tmp_path)
+    before = READERS["affectnet"](tmp_path, classes=8)
+    (tmp_path / "data.yaml").write_text(names)
+    after = READERS["affectnet"](tmp_path, classes=8)
+    assert (after.labels == before.labels).all()
+    (tmp_path / "data.yaml").write_text("names: {0: Anger, 2: Fear}\n")
+    with pytest.raises(DataError, match=r"has no names of classes, numbered from 0 on; restore it"):
+        READERS["affectnet"](tmp_path)
 
 
 def test_the_same_images_under_other_spellings_are_one_set(tmp_path):
@@ -268,12 +324,14 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
     photos = sorted((tmp_path / "train" / "bored").iterdir())
     for photo, suffix in zip(photos, (".heic", ".HEIC", ".jfif", ".txt"), strict=True):
         photo.rename(photo.with_suffix(suffix))
+    (tmp_path / "train" / "keen" / "more").mkdir()
     catalog = READERS["folder"](tmp_path)
     assert len(catalog) == 1 + 4 + 4  # Windows calls a JPEG .jfif
     assert catalog.skipped == {
         "folders beside those of the splits": 1,
         "images of a format that is not read (.heic; convert them to JPEG or PNG)": 2,
         "files and folders among the images that are no images": 1,
+        "folders among the images, which are not looked into": 1,
         "class folders without images": 1,
     }
 

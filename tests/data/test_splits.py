@@ -78,6 +78,13 @@ def test_a_class_of_one_person_stays_in_training():
     assert set(labels[train]) == {0, 1}
 
 
+def test_of_few_people_one_is_held_out_though_he_is_too_much():
+    labels, identities = np.array([0] * 6 + [1] * 6), np.array([1, 1, 2, 2, 3, 3] * 2)
+    train, val = hold_out(labels, identities, np.arange(12), 0.1)
+    assert labels[val].tolist() == [0, 0, 1, 1]
+    assert not set(identities[train]) & set(identities[val])
+
+
 @pytest.mark.parametrize("identities", [[3, 3, 3, 3], [1, 1, 2, 2]])
 def test_people_that_cannot_be_divided_are_refused(identities):
     with pytest.raises(DataError, match=r"^[^\n]*identities cannot be divided[^\n]*$"):

@@ -97,8 +97,8 @@ def test_labels_may_be_of_any_integer_type(name, integer):
     given, expected = arguments(name), call(name, arguments(name))
     given["labels"] = given["labels"].to(integer)
     assert torch.equal(call(name, given), expected)
-    if "predictions" in given:
-        given["predictions"] = given["predictions"].to(torch.int16)
+    for other in set(given) & {"predictions", "misclassified"}:
+        given[other] = given[other].to(integer)
         assert torch.equal(call(name, given), expected)
 
 
@@ -120,6 +120,12 @@ def test_lists_and_arrays_are_refused_in_one_line(name, argument, kind):
     given[argument] = given[argument].tolist() if kind == "list" else given[argument].numpy()
     with pytest.raises(TypeError, match=rf"^{argument} must be a tensor, got (list|ndarray); torch.as_tensor makes one of it$"):
         call(name, given)
+
+
+def test_a_module_of_centers_in_the_place_of_its_tensor_is_told_apart():
+    given = arguments("dda_loss") | {"centers": losses.ClassCenters(4, 3)}
+    with pytest.raises(TypeError, match=r"^centers must be a tensor, got ClassCenters; its `centers` is one$"):
+        call("dda_loss", given)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

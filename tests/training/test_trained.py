@@ -1,5 +1,7 @@
 """Finished networks and their predictions of digits; those of faces are in test_faces.py."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,21 @@ def test_an_array_that_is_no_image_is_one_line(shape, tiny):
     assert str(list(shape)) in one_line(error.value)
     with pytest.raises(DataError, match=r"uint8 \[H, W\] or \[H, W, 3\], got float64 \[28, 28\]$"):
         predict([np.zeros((28, 28))], tiny().id)
+
+
+@pytest.mark.usefixtures("short_test")
+def test_one_image_instead_of_a_list_is_refused_and_any_list_will_do(tiny):
+    """A color image alone would be read as H gray ones."""
+    run, image = train(tiny()).config.id, np.zeros((28, 28, 3), np.uint8)
+    for alone in ("face.jpg", Path("face.jpg"), Image.fromarray(image), image):
+        with pytest.raises(DataError, match=r"^predict takes a list of images, got one \w+; write \[image\]$"):
+            predict(alone, run)
+    for thing in (None, 3, b"face.jpg", torch.zeros(3, 28, 28)):
+        with pytest.raises(DataError, match=r"^an image is a file, a Pillow image or an array of uint8, got \w+$"):
+            predict([thing], run)
+    _, expected = predict([image, image], run)
+    for several in ((image, image), iter([image, image]), np.stack([image, image])):
+        np.testing.assert_array_equal(predict(several, run)[1], expected)
 
 
 @pytest.mark.usefixtures("short_test")

@@ -46,23 +46,24 @@ def read_lists(root: Path) -> Catalog:
     Raises:
         DataError: a damaged list, an expression out of 0..10, a duplicate, a label without its image, or an empty split.
     """
-    lists = root / LIST_FOLDER if (root / LIST_FOLDER).is_dir() else root
+    lists = either(root, LIST_FOLDER, ".")
     place = either(root, IMAGES, f"Manually_Annotated/{IMAGES}", f"{IMAGES}/{IMAGES}")
     require_folder(place, "the images that the lists name")
     skipped: Counter[str] = Counter()
-    rows = {split: read_list(lists / name, skipped) for split, name in LISTS.items()}
+    lists = {split: either(lists, name) for split, name in LISTS.items()}
+    rows = {split: read_list(listed, skipped) for split, listed in lists.items()}
     known = {str(name).lower() for _, name, _ in rows["train"]}
     for line, name, _ in rows["test"]:
         if str(name).lower() in known:
-            raise bad(lists / LISTS["test"], f"{name} is in {LISTS['train']} too", "delete one of the two", line)
+            raise bad(lists["test"], f"{name} is in {LISTS['train']} too", "delete one of the two", line)
     names = {split: [name for _, name, _ in rows[split]] for split in rows}
     images = index_images(place, chain(*names.values()), skipped)
     files, labels, splits = [], [], []
-    for split, listed in LISTS.items():
+    for split, listed in lists.items():
         kept = [(line, name, k) for line, name, k in rows[split] if k is not None]
         found = (images.get(str(name).lower()) for _, name, _ in kept)
         wanted = [place / name for _, name, _ in kept]
-        files += require_found(found, wanted, lists / listed, [line for line, _, _ in kept])
+        files += require_found(found, wanted, listed, [line for line, _, _ in kept])
         labels += [k for _, _, k in kept]
         splits += [split] * len(kept)
     skipped[UNLABELED] += len(images.keys() - {str(name).lower() for name in chain(*names.values())})
@@ -88,15 +89,16 @@ def read_npy(root: Path) -> Catalog:
     skipped: Counter[str] = Counter()
     files, labels, splits = [], [], []
     for split, name in NPY_SETS.items():
-        require_folder(root / name / "images", "ID.jpg")
-        require_folder(root / name / "annotations", "ID_exp.npy")
-        found = find_images(root / name / "images", skipped)
+        pictures, annotations = (either(root, f"{name}/{part}") for part in ("images", "annotations"))
+        require_folder(pictures, "ID.jpg")
+        require_folder(annotations, "ID_exp.npy")
+        found = find_images(pictures, skipped)
         images = {Path(file).stem: path for file, path in found.items()}
         stems = []
-        for entry in list_folder(root / name / "annotations"):
+        for entry in list_folder(annotations):
             if not entry.name.endswith("_exp.npy"):
                 continue  # valence, arousal and landmarks
-            annotation = root / name / "annotations" / entry.name
+            annotation = annotations / entry.name
             stem = entry.name.removesuffix("_exp.npy")
             k = class_of_id(read_npy_text(annotation), skipped, annotation)
             if stem.lower() not in images:
@@ -148,11 +150,14 @@ def read_yolo(root: Path) -> Catalog:
     Raises:
         DataError: no names in data.yaml, a label that is none of their numbers, or an empty split.
     """
-    listed = root / "data.yaml"
-    block = re.search(r"^names:(.*?)(?=^\w|\Z)", "".join(text_lines(listed)), flags=re.MULTILINE | re.DOTALL)
-    names = re.findall(r"[A-Za-z]+", block[1]) if block else []
-    if not names:
-        raise bad(listed, "has no names of classes", "restore it")
+    listed = either(root, "data.yaml")
+    text = re.sub("#.*", "", "".join(text_lines(listed)))
+    block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    # a list, or numbers with their names, which may come in any order
+    found = re.findall(r"(?:(\d+)\s*:\W*)?([A-Za-z][\w -]*)", block[1]) if block else []
+    names = {int(number or place): name for place, (number, name) in enumerate(found)}
+    if not names or sorted(names) != list(range(len(found))):
+        raise bad(listed, "has no names of classes, numbered from 0 on", "restore it")
     skipped: Counter[str] = Counter()
     files, labels, splits = [], [], []
     for split, part in find_parts(root, skipped, []).items():

@@ -14,6 +14,7 @@ from fercore.data.readers.files import (
     MOST_BYTES,
     bad,
     class_of,
+    either,
     make_catalog,
     read_table,
     require_file,
@@ -41,7 +42,7 @@ def read_pixels_of(
     """
     pixels, labels, splits = bytearray(), [], []
     for file, split in tables.items():
-        listed = root / file
+        listed = either(root, file)
         for line, row in read_table(listed, ("emotion", "pixels", *(() if split else ("Usage",)))):
             number = whole_number(row["emotion"], range(len(emotions)), "emotion", listed, line)
             if not split and row["Usage"].strip() not in SPLITS:
@@ -73,15 +74,16 @@ def read_pixels(text: str, path: Path, line: int) -> bytes:
 
 def read_challenge(root: Path) -> Catalog:
     """train.csv and test.csv of the challenge; the latter as it was handed out has pixels alone."""
-    if "emotion" not in next(text_lines(root / "test.csv"), "").lower():
+    test = either(root, "test.csv")
+    if "emotion" not in next(text_lines(test), "").lower():
         mend = "read icml_face_data.csv, or the csv in fer2013.tar.gz, of the same download"
-        raise bad(root / "test.csv", "has no labels, which the challenge kept to itself", mend)
+        raise bad(test, "has no labels, which the challenge kept to itself", mend)
     return read_pixels_of(root, "fer2013", {"train.csv": "train", "test.csv": "test"}, notes=[UNDIVIDED])
 
 
 def read_npz(root: Path) -> Catalog:
     """The csv's columns as arrays of uint8: pixels [N, 48, 48], emotion [N] and usage [N], 0..2 in the order of SPLITS."""
-    file, mend = root / "fer2013.npz", "write it again from fer2013.csv"
+    file, mend = either(root, "fer2013.npz"), "write it again from fer2013.csv"
     require_file(file)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -135,7 +137,7 @@ def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = 
     Raises:
         DataError: no such table, another number of rows, another Usage than the images', or votes that are no numbers.
     """
-    catalog, listed = read(root), root / VOTES
+    catalog, listed = read(root), either(root, VOTES)
     rows = list(read_table(listed, ("Usage", *VOTED)))
     if len(rows) != len(catalog):
         raise bad(listed, f"{len(rows):,} rows for {len(catalog):,} images", "use it with the whole FER2013, in its own order")

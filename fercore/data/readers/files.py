@@ -22,6 +22,7 @@ from typing import IO
 
 import numpy as np
 
+from fercore.data.names import OWN
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.errors import DataError
 from fercore.paths import shown
@@ -33,6 +34,7 @@ UNLABELED = "images without a label"
 MOST_BYTES = 2**30  # of what is unpacked; the largest, FER2013, has 300 MB
 LONGEST_LINE = SMALL_FILE = 2**20  # bytes; FER2013's lines have 10,000, a session's xml 3,000
 NO_IMAGE = "files and folders among the images that are no images"
+NOT_ENTERED = "folders among the images, which are not looked into"
 NOT_READ = "images of a format that is not read ({}; convert them to JPEG or PNG)"
 LAYOUTS = "data/README.md of the repository shows the layouts"
 CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
@@ -122,8 +124,7 @@ def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
     for entry in list_folder(folder):
         path = folder / entry.name
         if not (is_image_name(entry.name) and is_file(entry)):
-            suffix = path.suffix.lower()
-            skipped[NOT_READ.format(suffix) if suffix in OTHER_SUFFIXES and not is_junk(entry.name) else NO_IMAGE] += 1
+            skipped[why_skipped(entry)] += 1
         elif entry.name.lower() in found:
             raise bad(path, f"differs from {found[entry.name.lower()].name} only in case", "delete one of the two")
         else:
@@ -131,13 +132,34 @@ def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
     return found
 
 
+def why_skipped(entry: os.DirEntry) -> str:
+    """Why an entry among images is none that is read."""
+    suffix = Path(entry.name).suffix.lower()
+    if is_junk(entry.name):
+        return NO_IMAGE
+    if is_folder(entry):
+        return NOT_ENTERED
+    return NOT_READ.format(suffix) if suffix in OTHER_SUFFIXES else NO_IMAGE
+
+
 def is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES and not is_junk(name)
 
 
 def either(root: Path, *places: str) -> Path:
-    """The first of these places below `root` that is there, else the first."""
-    return next((root / place for place in places if (root / place).exists()), root / places[0])
+    """The first of these places below `root` that is there, in any case; else the first as it is written."""
+    return next(filter(None, (in_any_case(root, place) for place in places)), root / places[0])
+
+
+def in_any_case(folder: Path, place: str) -> Path | None:
+    """`place` below `folder` as it is spelled there; as it is written where that is there too; None where it is not there."""
+    for part in PurePosixPath(place).parts:
+        if not (folder / part).exists():
+            part = next((entry.name for entry in list_folder(folder) if entry.name.lower() == part.lower()), None)
+        if part is None:
+            return None
+        folder /= part
+    return folder
 
 
 def is_file(entry: os.DirEntry) -> bool:
@@ -168,7 +190,8 @@ def index_images(folder: Path, names: Iterable[PurePosixPath], skipped: Counter[
     Each folder is listed once: a release has up to 400,000 images.
     """
     parents = sorted({name.parent for name in names})
-    listed = {parent: find_images(folder / parent, skipped) for parent in parents if (folder / parent).is_dir()}
+    places = {parent: in_any_case(folder, str(parent)) for parent in parents}
+    listed = {parent: find_images(place, skipped) for parent, place in places.items() if place and place.is_dir()}
     return {str(parent / name).lower(): path for parent, images in listed.items() for name, path in images.items()}
 
 
@@ -218,7 +241,7 @@ def text_lines(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 file (a byte-order mark is no part of them), read one by one; of a tar archive, its csv file's."""
     require_file(path)
     try:
-        with open_csv_of(path) if ".tar" in path.suffixes else open(path, "rb") as file:
+        with open_csv_of(path) if ".tar" in path.name.lower() else open(path, "rb") as file:
             for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), 1):
                 if len(line) == LONGEST_LINE:
                     raise bad(path, f"a line of {LONGEST_LINE:,} bytes or more", "restore the file", number)
@@ -290,7 +313,8 @@ def make_catalog(
         if split not in splits:
             what = "labeled images" if split == "all" else f"{split} images"
             counted = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
-            raise bad(root, f"has no {what}" + (f" (skipped: {counted})" if counted else ""), "restore the release")
+            mend = "add some" if name == OWN else "restore the release"
+            raise bad(root, f"has no {what}" + (f" (skipped: {counted})" if counted else ""), mend)
     for key in ("identities", "sequences"):
         if fields.get(key) is not None:
             fields[key] = np.asarray(fields[key], dtype=np.int64)

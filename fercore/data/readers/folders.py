@@ -1,6 +1,7 @@
 """Class folders, the form in which most sets are handed on, and one's own; and files whose names tell class and person."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,7 +154,9 @@ def find_classes(folder: Path, skipped: Counter[str]) -> Found:
     first: dict[str, Path] = {}
     for path in subfolders(folder, skipped):
         if key(path.name) in first:
-            raise bad(path, f"is a second folder of a class, beside {first[key(path.name)].name}", "put them into one")
+            raise bad(
+                path, f"is a second folder of a class, beside {first[key(path.name)].name}", "put them into one, or rename one"
+            )
         first[key(path.name)] = path
         found[key(path.name)] = find_images(path, skipped)
     return found
@@ -163,7 +166,7 @@ def key(folder: str) -> str:
     """What tells class folders apart: an expression's usual name ("Happy" and "0_happiness" are one), a number, or the name."""
     if plain(folder) in CLASS_BY_NAME:
         return ALL_CLASSES[CLASS_BY_NAME[plain(folder)]]
-    return str(int(folder)) if folder.isdecimal() else folder
+    return str(int(folder)) if folder.isdecimal() else unicodedata.normalize("NFC", folder)  # a Mac writes é as two signs
 
 
 # --- which class a folder is ------------------------------------------------------------------------------------------
@@ -202,7 +205,8 @@ def set_classes(
     missing, strange = [one for one in classes if one not in names.values()], sorted(sizes.keys() - names.keys())
     if missing or strange:
         problem = f"is no class of {name}" if strange else "class folder not found"
-        raise bad(place / (strange or missing)[0], problem, f"expected {', '.join(classes)}")
+        own = f"; --data {OWN}:PATH takes any classes"
+        raise bad(place / (strange or missing)[0], problem, f"expected {', '.join(classes)}{own}")
     kept = ALL_CLASSES if CONTEMPT in {*classes, *names.values()} else CLASS_NAMES
     return kept, {folder: ALL_CLASSES.index(name) for folder, name in names.items()}
 
@@ -226,8 +230,10 @@ def read_numbers(place: Path, sizes: dict[str, int], numberings: Sequence[Number
     if not possible:
         known = dict.fromkeys(f"{one.numbers()[0]}..{one.numbers()[-1]}" for one in numberings)
         raise bad(place, f"has class folders {', '.join(numbers[:9])}", f"expected {' or '.join(known)}")
-    readings = {one.whose: f"{one.whose} ({', '.join(one.classes[:3])}, ...)" for one in possible}
-    problem = f"{numbers[0]}..{numbers[-1]} may be {' or '.join(readings.values())}, and the sizes do not tell"
+    orders = {one.whose: one.classes for one in reversed(possible)}  # of each, the first
+    enough = next(n for n in range(3, 9) if len({classes[:n] for classes in orders.values()}) == len(orders))
+    readings = " or ".join(f"{whose} ({', '.join(orders[whose][:enough])}, ...)" for whose in reversed(orders))
+    problem = f"{numbers[0]}..{numbers[-1]} may be {readings}, and the sizes do not tell"
     raise bad(place, problem, f"name the classes in {shown(listed)}, one a line, in the order of the numbers")
 
 
@@ -272,7 +278,8 @@ def tell_people(root: Path, files: Sequence[Path], person: str | None) -> tuple[
     found = [pattern.match(file.stem) for file in files]
     for file, match in zip(files, found, strict=True):
         if match is None or None in match.groupdict().values():
-            raise bad(file, f"has a name that does not tell who is seen ({person})", "rename it, or give another pattern")
+            problem = f"has a name that does not tell who is seen: it does not begin as {person} asks"
+            raise bad(file, problem, "rename it, or give another pattern")
     seen = [match.groupdict() for match in found]
     identities = coded([who["person"].lower() for who in seen])
     return identities, coded([(who["person"].lower(), who["sequence"]) for who in seen]) if "sequence" in seen[0] else None
@@ -285,8 +292,9 @@ def read_identities(root: Path, files: Sequence[Path]) -> list[int]:
     names = [str(relative_path(row["file"], listed, line)).lower() for line, row in rows]
     refuse_duplicates(names, listed, [line for line, _ in rows])
     wanted = [str(PurePosixPath(file.relative_to(root))).lower() for file in files]
+    images = set(wanted)
     for name, (line, row) in zip(names, rows, strict=True):
-        if name not in set(wanted):
+        if name not in images:
             raise bad(listed, f"{row['file']} is no image of the set", "correct the row", line)
         if not row["identity"].strip():
             raise bad(listed, f"no identity for {row['file']}", "fill it in", line)

@@ -148,7 +148,7 @@ def read_mmi(root: Path) -> Catalog:
     """
     skipped: Counter[str] = Counter()
     files, labels, identities, sequences = [], [], [], []
-    for session in subfolders(root / "Sessions", skipped):
+    for session in subfolders(either(root, "Sessions"), skipped):
         if found := read_session(session, skipped):
             frames, label, subject = found
             files += frames
@@ -207,7 +207,7 @@ def read_mmi_table(root: Path) -> Catalog:
     Raises:
         DataError: a damaged table, a session of two subjects or emotions, a missing frame, or fewer than three.
     """
-    listed = root / MMI_TABLE
+    listed = either(root, MMI_TABLE)
     rows = list(read_table(listed, ("file", "subject", "session", "emotion")))
     lines = [line for line, _ in rows]
     names = [relative_path(row["file"], listed, line) for line, row in rows]

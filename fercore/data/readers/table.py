@@ -33,7 +33,7 @@ from fercore.data.readers.files import (
     require_folder,
     subfolders,
 )
-from fercore.data.readers.folders import Numbering, read_folders, read_named
+from fercore.data.readers.folders import Numbering, part_of, read_folders, read_named
 from fercore.data.readers.raf import read_rafdb
 from fercore.data.readers.sequences import CK_FOLDS, read_ckplus, read_mmi, read_mmi_table
 from fercore.data.readers.simfer import read_simfer
@@ -61,22 +61,24 @@ class Layout:
     Args:
         marks: what its folder holds, all of it, in any case: patterns of a file's or, ending in "/", a folder's name; | is or.
         read: from that folder to a catalog.
+        example: how an error shows what is expected, where the marks would not tell.
     """
 
     marks: tuple[str, ...]
     read: Callable[[Path], Catalog]
+    example: str = ""
 
     def lies_in(self, folder: Path) -> bool:
         names = [entry.name + "/" * is_folder(entry) for entry in list_folder(folder)]
         return all(any(matches(name, mark) for name in names if not is_junk(name)) for mark in self.marks)
 
     def __str__(self) -> str:
-        return " and ".join(mark.replace("|", " or ") for mark in self.marks)
+        return self.example or " and ".join(mark.replace("|", " or ") for mark in self.marks)
 
 
-def folders(name: str, marks: tuple[str, ...] = ("train*/",), **how: object) -> Layout:
+def folders(name: str, marks: tuple[str, ...] = ("train*/",), example: str = "train/CLASS/", **how: object) -> Layout:
     """Class folders, in train and test or side by side; `how` is as in `read_folders`."""
-    return Layout(marks, partial(read_folders, name=name, **how))
+    return Layout(marks, partial(read_folders, name=name, **how), example)
 
 
 def tables(name: str, *files: str, **how: object) -> tuple[Layout, ...]:
@@ -111,7 +113,11 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
     "fer2013": (
         *FER_TABLES,
         Layout(("train.csv", "test.csv"), read_challenge),
-        Layout(("train*/",), partial(read_fer_folders, numberings=(FER, ALPHABET), counts=EXPECTED["fer2013"][0]["train"])),
+        Layout(
+            ("train*/",),
+            partial(read_fer_folders, numberings=(FER, ALPHABET), counts=EXPECTED["fer2013"][0]["train"]),
+            "train/CLASS/",
+        ),
     ),
     "ferplus": (
         *(Layout((VOTES, *form.marks), partial(with_votes, form.read)) for form in FER_TABLES),
@@ -120,7 +126,7 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
     "ckplus": (
         Layout(("cohn-kanade-images/|extended-cohn-kanade-images/|Emotion/|Emotion_labels/",), read_ckplus),
         *tables("ckplus", "ckextended.csv", emotions=(*EMOTIONS, CONTEMPT), notes=[CK_MIXED]),
-        folders("ckplus", ("ang*/", "dis*/"), classes=CK_CLASSES, person=CK_NAMES, folds=CK_FOLDS),
+        folders("ckplus", ("ang*/", "dis*/"), "anger/, contempt/, ...", classes=CK_CLASSES, person=CK_NAMES, folds=CK_FOLDS),
     ),
     "mmi": (Layout(("frames.csv",), read_mmi_table), Layout(("Sessions/",), read_mmi)),
     "sfew": (folders("sfew"),),
@@ -128,9 +134,10 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
         Layout(
             ("[a-z][a-z].[a-z][a-z][0-9]*.*",),
             partial(read_named, name="jaffe", pattern=JAFFE_NAMES, codes=JAFFE_CODES, folds=10),
+            "KA.AN1.39.tiff, ...",
         ),
     ),
-    OWN: (folders(OWN, ("*/",)),),
+    OWN: (folders(OWN, ("*/",), "two class folders or more"),),
 }
 
 
@@ -177,7 +184,7 @@ def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
         raise bad(path, problem, f"unpack {shown(packed)}")
     if name == OWN:
         raise bad(path, problem, "expected two or more, each with the images of one class in it")
-    around = [*subfolders(path, Counter()), *path.parents]
+    around = [place for place in (*subfolders(path, Counter()), *path.parents) if part_of(place.name) is None]
     if near := next((place for place in around if any(form.lies_in(place) for form in layouts)), None):
         raise bad(path, problem, f"give {shown(near)} as its folder")
     classes = f", or --data {OWN}:PATH for any class folders" if len(inside) > 1 else ""
