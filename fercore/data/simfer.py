@@ -17,6 +17,7 @@ from fercore.errors import DataError
 from fercore.paths import ROOT, data_dir, shown
 
 SIMFER_SEEDS = {"sequences": 1, "people": 2}  # the others' is 0: nobody is known from a pre-training
+LONGEST = 1_000_000  # bytes of a manifest, as the renderer has it
 
 
 # --- SimFER -----------------------------------------------------------------------------------------------------------
@@ -52,7 +53,8 @@ def simfer_truth(preset: str) -> np.ndarray:
 def is_complete(folder: Path) -> bool:
     """Whether the renderer came to its end: the manifest is its last file."""
     manifest = folder / "manifest.json"
-    return manifest.is_file() and '"complete": true' in manifest.read_text(errors="replace")
+    short = manifest.is_file() and manifest.stat().st_size <= LONGEST
+    return short and '"complete": true' in manifest.read_text(errors="replace")
 
 
 def render_simfer(preset: str, folder: Path, turned: int) -> None:
@@ -92,12 +94,15 @@ def load_turned(preset: str, image_size: int) -> TurnedFaces:
         DataError: they could not be rendered, or the folder is damaged.
     """
     folder = make_simfer(preset, turned=FEW if preset in FEW_IN else PER_CLASS)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    levels = {knob: len(values) for knob, values in manifest["knobs"].items()}
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        levels = {knob: len(values) for knob, values in manifest["knobs"].items()}
+        count = manifest["turned"] * len(CLASS_NAMES)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise DataError(f"{shown(folder / 'manifest.json')} is damaged; delete the folder to make it anew") from None
     found = read_list(folder)
     labels, splits = np.array(found["labels"]), np.array(found["splits"])
     catalog = Catalog(name="simfer", root=folder, files=tuple(found["files"]), labels=labels, splits=splits)
-    count = manifest["turned"] * len(CLASS_NAMES)
     if len(catalog) != count * sum(levels.values()):
         raise DataError(f"{shown(folder)} has {len(catalog)} images, not those of its manifest; delete it to make it anew")
     return TurnedFaces(StoredImages(open_store(catalog, image_size), np.arange(len(catalog))), labels[:count], levels)

@@ -104,11 +104,11 @@ def idx_problem(path: Path, md5: str, size: int) -> str | None:
     found = path.stat().st_size
     if found != size:
         return f"{'truncated' if found < size else 'too long'}: {found:,} bytes, expected {size:,}"
-    return None if file_md5(path, path.stat().st_mtime_ns) == md5 else f"wrong checksum, expected MD5 {md5}"
+    return None if file_md5(path, path.stat().st_ctime_ns) == md5 else f"wrong checksum, expected MD5 {md5}"
 
 
 @lru_cache
-def file_md5(path: Path, _mtime: int) -> str:
+def file_md5(path: Path, _touched: int) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
@@ -50,10 +51,11 @@ def shipped_index() -> dict[str, dict[str, str]]:
 
 def read_index(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
     path = RESULTS / name
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     try:
-        table = csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True)
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""  # a pipe would never answer
+        table = csv.DictReader(text.splitlines(), strict=True)
         rows = list(table)
         sound = table.fieldnames == list(columns) and not any(None in (*row, *row.values()) for row in rows)
     except (OSError, ValueError, csv.Error):

@@ -312,6 +312,19 @@ def test_a_damaged_index_is_one_line(name, run):
             assert (shipped.RESULTS / name).read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["index.csv", "analyses.csv"])
+def test_what_stands_for_an_index_is_one_line(name, tmp_path):
+    """The first would never answer, the second never end."""
+    index = shipped.RESULTS / name
+    index.parent.mkdir()
+    for make in (os.mkfifo, lambda index: index.symlink_to("/dev/zero"), lambda index: index.symlink_to(index)):
+        make(index)
+        shipped.forget_indexes()
+        with attempt("files: shared"), pytest.raises(StoreError, match=f"{name} is damaged; restore it with git"):
+            shipped.inspect_shipped()
+        index.unlink()
+
+
 def test_doctor_names_what_does_not_belong(run):
     config, other = run
     ship([find_result(config)])

@@ -25,6 +25,7 @@ from PIL import Image
 from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.data.releases import check_dataset
+from fercore.data.simfer import is_complete
 from fercore.errors import FercoreError
 from fercore.models import build_model
 from fercore.models.weights import load_weights
@@ -216,6 +217,13 @@ def test_a_list_leads_nowhere_else(case, tmp_path, monkeypatch):
             load_data(f"simfer:{root}", **config_of(root).data_options)
         file.rmdir() if file.is_dir() else file.unlink()
         file.write_bytes(before)
+
+
+def test_a_manifest_is_not_read_without_end(tmp_path):
+    manifest = tmp_path / "manifest.json"
+    with attempt("hostile: lists", "a manifest of a terabyte"):
+        os.truncate(os.open(manifest, os.O_CREAT | os.O_WRONLY), 2**40)
+        assert not is_complete(tmp_path)  # and so it is for the renderer, which refuses it
 
 
 def packed_table(file: Path, *members: tuple[str, bytes]) -> None:

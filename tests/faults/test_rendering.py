@@ -53,6 +53,9 @@ def goes_on(folder: Path, whole: Path) -> None:
 
 def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
     folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("manifest.json.part", "manifest.json.123.part", ".lock"):  # as killed at its first file
+        (folder / name).touch()
     for number in times(4, 25):
         with attempt("killed: rendering"):
             process = start("simfer", *ARGUMENTS, folder, "--workers", 1 + number % 2)
@@ -64,13 +67,6 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
                 raise Lost("an image that was there is gone")
     with attempt("killed: rendering"):
         goes_on(folder, whole)
-
-
-def test_killed_at_its_first_file_it_goes_on(tmp_path, whole):
-    with attempt("killed: rendering"):
-        for name in ("manifest.json.part", "manifest.json.123.part", ".lock"):
-            (tmp_path / name).touch()
-        goes_on(tmp_path, whole)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

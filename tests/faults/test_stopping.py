@@ -35,9 +35,9 @@ def begin(*arguments: str, runs: int) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("what", [("train",), ("sweep", "--seeds", "0,1,2,3")], ids=lambda what: what[0])
+@pytest.mark.parametrize("what", [("train",), ("sweep", "--seeds", "0,1")], ids=lambda what: what[0])
 def test_stopped_it_says_so_at_once(what, command):
-    runs = min(len(os.sched_getaffinity(0)), 4) if what[0] == "sweep" else 1
+    runs = min(len(os.sched_getaffinity(0)), 2) if what[0] == "sweep" else 1
     for number in times(2, 4):
         with attempt(f"stopped: {what[0]}"):
             fresh = ["--fresh"] * (number % 2)
