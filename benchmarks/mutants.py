@@ -1,7 +1,8 @@
 """Which changed sign, constant, comparison or choice do the tests not notice? `python benchmarks/mutants.py [MODULE ...]`
 
 Each mutant is one change in one module, tried in a process of its own by the tests of that module; a sample of a module's
-mutants, the same in every run. A survivor is a gap in the tests, or a change that changes nothing.
+mutants, the same in every run. A survivor is a gap in the tests, or a change that changes nothing. MUTANTS.md has a row a
+module, of which those that were tried are written anew.
 """
 
 import ast
@@ -11,16 +12,20 @@ import importlib.util
 import multiprocessing
 import os
 import random
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np  # noqa: F401  the slow imports, once for all mutants
+import hypothesis  # noqa: F401  what the tests need, and what `import_others` finds: once for all mutants
 import pytest
-import torch  # noqa: F401
+import pytorch_metric_learning.losses  # noqa: F401
+import scikit_posthocs  # noqa: F401
+import sklearn.metrics  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "benchmarks" / "MUTANTS.md"
 MOST = 25  # mutants of a module
 PATIENCE = 300  # seconds, after which a mutant is told with the survivors: it may never end
 OWN = {"center": "sparse_center", "center_variants": "pairwise"}  # tests of a loss that have not its name
@@ -33,6 +38,8 @@ TESTS = {f"fercore.losses.{name}": f"tests/losses/test_{OWN.get(name, name)}.py 
     "fercore.evaluation.stats": "tests/evaluation/test_stats.py",
     "fercore.data.splits": "tests/data/test_splits.py",
 }
+STORE = ("files", "result", "identity", "find", "local", "session", "shipped")
+TESTS |= {f"fercore.runs.{name}": "tests/runs tests/faults/test_files.py tests/faults/test_data.py" for name in STORE}
 PAIRS = "Add Sub, Mult Div, Lt LtE, Gt GtE, Eq NotEq, And Or, BitAnd BitOr, In NotIn"
 SWAPS = [pair.split() for pair in PAIRS.split(", ")]
 INSTEAD = {getattr(ast, a): getattr(ast, b) for pair in SWAPS for a, b in (pair, pair[::-1])} | {ast.Pow: ast.Mult}
@@ -76,7 +83,7 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
             for place, node in enumerate(value if isinstance(value, list) else [value]):
                 for other in changes(node) if isinstance(node, ast.AST) else ():
                     put(parent, field, place, other)
-                    yield f"{node.lineno}: {ast.unparse(node)} -> {ast.unparse(other)}", ast.unparse(tree)
+                    yield f"`{ast.unparse(node)}` to `{ast.unparse(other)}` in line {node.lineno}", ast.unparse(tree)
                     put(parent, field, place, node)
 
 
@@ -100,9 +107,18 @@ class Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.source, self.module, "exec"), vars(module))
 
 
+def import_others() -> None:
+    """Load all that the project imports, and forget the project itself, of which each mutant loads its own."""
+    import fercore.train  # noqa: F401
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "fercore"]:
+        del sys.modules[name]
+
+
 def try_mutant(module: str, source: str) -> None:
     """The exit code of the tests, as this process's."""
     sys.meta_path.insert(0, Instead(module, source))
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *TESTS[module].split()]))
@@ -127,15 +143,36 @@ def survivors(module: str) -> tuple[int, list[str]]:
     return len(tried), alive[1:]
 
 
+HEAD = """# What the tests notice
+
+Made by `python benchmarks/mutants.py`, which changes one sign, constant, comparison or choice of a module at a time and runs
+the tests of that module: of each a sample of at most {} changes. What was not noticed is listed: a gap in the tests, or a
+change that changes nothing.
+
+| module | tried | noticed | not noticed |
+| --- | --: | --: | --- |
+"""
+ROW = re.compile(r"\| (fercore\.\S+) \| (\d+) \| (\d+) \| (.*) \|")
+
+
+def report(rows: dict[str, tuple[int, int, str]]) -> str:
+    """The page: of each module how many mutants were tried and noticed, and the others in words."""
+    lines = ["| " + " | ".join(map(str, (module, *rows[module]))) + " |\n" for module in TESTS if module in rows]
+    tried, noticed = (sum(row[column] for row in rows.values()) for column in (0, 1))
+    return HEAD.format(MOST) + "".join(lines) + f"| all | {tried} | {noticed} | {noticed / tried:.1%} noticed |\n"
+
+
 def main() -> None:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    whole = killed = 0
+    import_others()
     for module in sys.argv[1:] or TESTS:
-        count, alive = survivors(module)
-        whole, killed = whole + count, killed + count - len(alive)
-        print(f"{module}: {count - len(alive)} of {count} noticed", *alive, sep="\n  ", flush=True)
-    print(f"all: {killed} of {whole} noticed, {killed / whole:.0%}")
+        tried, alive = survivors(module)
+        known = ROW.findall(REPORT.read_text()) if REPORT.exists() else []
+        rows = {name: (int(count), int(noticed), words) for name, count, noticed, words in known}
+        rows[module] = (tried, tried - len(alive), "; ".join(alive).replace("|", r"\|"))
+        REPORT.write_text(report(rows))
+        print(f"{module}: {tried - len(alive)} of {tried} noticed", *alive, sep="\n  ", flush=True)
 
 
 if __name__ == "__main__":
