@@ -168,20 +168,25 @@ def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(tmp_path,
 
 @pytest.mark.usefixtures("mnist")
 @pytest.mark.parametrize("place", ["/proc/fercore", "file"])
-def test_an_unwritable_store_is_one_line(run_cli, tmp_path, place):
+def test_an_unwritable_store_is_one_line(tmp_path, monkeypatch, capsys, place):
     (tmp_path / "file").touch()
-    refused(run_cli(*TINY, env={"FERCORE_RUNS": str(tmp_path / place)}), "cannot write", "FERCORE_RUNS")
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / place))
+    with pytest.raises(SystemExit, match=r"^error: cannot write [^\n]*FERCORE_RUNS[^\n]*$"):
+        main(TINY)
+    assert capsys.readouterr() == ("", "")
     assert (tmp_path / "file").read_bytes() == b""
 
 
 @pytest.mark.parametrize("problem", ["truncated", "wrong checksum"])
-def test_a_damaged_mnist_file_is_one_line(run_cli, raw_copy, store, problem):
+def test_a_damaged_mnist_file_is_one_line(raw_copy, store, capsys, problem):
     path = raw_copy / TRAIN_IMAGES
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.unlink()
     path.write_bytes(content[: 5_000_000 if problem == "truncated" else None])
-    refused(run_cli(*TINY), f"{TRAIN_IMAGES}: {problem}", "python -m fercore data make wmnist")
+    with pytest.raises(SystemExit, match=rf"^error: [^\n]*{TRAIN_IMAGES}: {problem}[^\n]*fercore data make wmnist[^\n]*$"):
+        main(TINY)
+    assert capsys.readouterr() == ("", "")
     assert not files_in(store)
 
 
@@ -213,23 +218,23 @@ def test_a_diverged_run_is_a_result_and_says_so(tiny, store, capsys):
 # --- what works -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("mnist")
-def test_train_prints_its_result_and_the_second_call_shows_the_same(run_cli, tiny):
-    first = run_cli(*TINY, "--method", "dda", "--set", "gamma=3")
-    result = local_folder(tiny(method="dda", gamma=3)) / "result.json"
-    assert first.returncode == 0, first.stderr
-    assert "test accuracy " in first.stdout
-    assert str(result.parent) in first.stdout
-    made = result.stat().st_mtime_ns
-    again = run_cli(*TINY, "--method", "dda", "--set", "gamma=3")
-    assert (again.returncode, again.stdout) == (0, first.stdout)
-    assert result.stat().st_mtime_ns == made
-
-
 def finish(*arguments: str) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(list(arguments))
     assert not exit_.value.code
+
+
+@pytest.mark.usefixtures("short_test")
+def test_train_prints_its_result_and_the_second_call_shows_the_same(tiny, capsys):
+    finish(*TINY, "--method", "dda", "--set", "gamma=3")
+    first = capsys.readouterr().out
+    result = local_folder(tiny(method="dda", gamma=3)) / "result.json"
+    assert "test accuracy " in first
+    assert str(result.parent) in first
+    made = result.stat().st_mtime_ns
+    finish(*TINY, "--method", "dda", "--set", "gamma=3")
+    assert capsys.readouterr().out == first
+    assert result.stat().st_mtime_ns == made
 
 
 @pytest.mark.usefixtures("short_test")
