@@ -95,6 +95,7 @@ def leave_interrupts() -> None:
 def start_worker(end: Connection) -> None:
     """One thread, and no life after the pool: a killed sweep must not leave workers that train on for hours."""
     torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a worker that is ended leaves behind
     threading.Thread(target=exit_with_pipe, args=(end,), daemon=True).start()
 
 

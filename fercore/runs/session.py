@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -217,8 +218,9 @@ def versions() -> dict[str, str | None]:
     }
 
 
+@cache
 def git_state() -> tuple[str | None, bool | None]:
-    """The commit that is checked out and whether tracked files differ from it; None outside a git checkout."""
+    """The commit of the code that this process runs and whether tracked files differ from it; None outside a git checkout."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

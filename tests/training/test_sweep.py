@@ -128,20 +128,23 @@ def test_a_killed_process_loses_its_own_run_alone(tiny, monkeypatch, capsys):
     assert capsys.readouterr().err.count("a process was killed; its run is tried once more") == 2
 
 
-def session_and_threads() -> tuple[str, int]:
+def about_a_worker() -> tuple[str, int, type]:
     import torch
+    from tqdm import tqdm
 
     from fercore.runs.local import session_start
 
-    return session_start(), torch.get_num_threads()
+    return session_start(), torch.get_num_threads(), type(tqdm.get_lock())
 
 
-def test_workers_have_one_thread_and_the_session_of_the_sweep(monkeypatch):
-    """A fresh run that is tried again must know its checkpoint for its own; see `forget_checkpoint`."""
+def test_workers_have_one_thread_the_session_of_the_sweep_and_nothing_of_the_systems(monkeypatch):
+    """A fresh run that is tried again must know its checkpoint for its own; see `forget_checkpoint`. Of a semaphore, as tqdm's
+    own lock has one, Python would say at the end that it leaked.
+    """
     monkeypatch.setenv("FERCORE_SESSION_START", "2020-02-02T00:00:00+00:00")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     pool = CorePool(1)
-    assert pool.submit(session_and_threads).result() == ("2020-02-02T00:00:00+00:00", 1)
+    assert pool.submit(about_a_worker).result() == ("2020-02-02T00:00:00+00:00", 1, type(threading.RLock()))
     pool.shutdown()
 
 
