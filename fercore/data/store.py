@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -151,10 +151,8 @@ def is_of(files: Sequence[Path], path: Path, found: list[os.stat_result]) -> boo
     if any(digest_of_file(files[i], found[i]) != digests[i] for i in again):
         return False
     if len(again):
-        try:
+        with suppress(OSError):  # of a store that may only be read they are read again each time
             write_sums(path, np.stack([now, *sums[1:]]).tobytes())
-        except OSError as error:
-            raise unwritable(path, error.strerror or str(error)) from None
     return True
 
 
@@ -187,8 +185,11 @@ def read_sums(path: Path) -> np.ndarray:
 def write_sums(path: Path, content: bytes) -> None:
     """Write what `read_sums` reads, at once."""
     part = sums_of(path).with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(sums_of(path))
+    try:
+        part.write_bytes(content)
+        part.replace(sums_of(path))
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:

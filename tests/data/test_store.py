@@ -318,6 +318,20 @@ def test_a_file_that_was_exchanged_at_its_old_time_is_noticed(faces, data_folder
     assert (after == before[::-1]).all()
 
 
+def test_a_store_that_may_only_be_read_serves_files_that_were_touched(faces, data_folder, monkeypatch, capsys):
+    expected = np.array(open_store(faces, SIDE))
+    before = faces.files[0].stat()
+    os.utime(faces.files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert faces.files[0].stat().st_ctime_ns != before.st_ctime_ns
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(module, "write_sums", refuse)
+    assert (open_store(faces, SIDE) == expected).all()
+    assert capsys.readouterr().err == ""
+
+
 def test_a_store_of_other_files_is_not_taken_for_this_one(faces, data_folder):
     """Its name alone says of which set it is; what it holds is asked too."""
     open_store(faces, SIDE)
