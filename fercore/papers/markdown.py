@@ -77,23 +77,25 @@ def verdict_section(profile: str) -> list[str]:
 
 
 def to_verdicts(profile: str = "laptop") -> str:
-    """What the README shows of the verdicts: each paper's main claims, and how all of them came out."""
+    """What the README shows of the verdicts: each paper's main claims where they ran, and how all of them came out."""
     table = claims_table(profile)
     once = table[table["main"] & (table["measure"] == "accuracy") & ((table["set"] == 0) | ~table.duplicated("set"))]
+    ran = once.groupby(["table", "says"])["verdict"].transform(lambda told: (told != NOT_RUN).any())
+    once = once[~ran | (once["verdict"] != NOT_RUN)]
     return f"{to_markdown(in_one_line(once))}\n\n{verdict_counts(table)} {training_hours(profile)}"
 
 
 def in_one_line(table: pd.DataFrame) -> pd.DataFrame:
-    """A line a claim, with all its readings."""
+    """A line a claim and set that it was tried on, with all readings."""
     rows = []
-    for (paper, item, claim, data), part in table.groupby(["paper", "table", "says", "data"], sort=False):
+    for (paper, item, claim, data, _), part in table.groupby(["paper", "table", "says", "data", "here on"], sort=False):
         rows.append(
             {
                 "paper": f"{paper}, {item}",
                 "claim": claim,
                 "published": f"{part['published'].iloc[0]:+.2f} on {data}",
                 "here": part["here"].iloc[0] if len(part) == 1 else span(part["here"]),
-                "on": ", ".join(measured_on(part).unique()),
+                "on": measured_on(part).iloc[0],
                 "verdict": by_reading(part),
             }
         )

@@ -10,9 +10,9 @@ from fercore.config import RunConfig
 from fercore.data.names import parse_name
 from fercore.evaluation.compare import Known, interval, measured, signed
 from fercore.evaluation.stats import Estimate, estimate
-from fercore.papers.experiments import PAPER_TABLES
+from fercore.papers.experiments import PAPER_TABLES, PHOTOGRAPHED_ROWS
 from fercore.papers.published import DATA_NAMES, LAYERS, published
-from fercore.papers.tables import OWN_DATA, Experiment, on_own_data
+from fercore.papers.tables import OWN_DATA, Experiment, on_own_data, on_photographs
 from fercore.profiles import check_profile
 from fercore.runs.find import find_results
 
@@ -108,11 +108,13 @@ def summary(profile: str = "laptop") -> pd.DataFrame:
 
 
 def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[Experiment]]:
-    """{item: its runs}, one experiment each for what stands in and for the paper's own data; none where there are no runs."""
+    """{item: its runs}, an experiment each for rendered faces, photographs and the paper's own data; none without runs."""
     check_profile(profile)
     found = {}
     for item in {line["item"] for line in lines}:
         found[item] = [PAPER_TABLES[item](profile)] if item in PAPER_TABLES else []
+        if item in PHOTOGRAPHED_ROWS and profile == "laptop":
+            found[item].append(on_photographs(PHOTOGRAPHED_ROWS[item], profile))
         found[item] += on_own_data(item) if profile == "paper" and item in OWN_DATA else []
     return found
 
@@ -175,7 +177,7 @@ def speaks_of(line: dict[str, str], label: str, config: RunConfig) -> bool:
 
 def fits(config: RunConfig, paper_data: str) -> bool:
     """Whether a run is on the paper's data, or on what stands in for them."""
-    return parse_name(config.data)[0] == "simfer" or not stands_in(config, paper_data)
+    return parse_name(config.data)[0] in ("simfer", "fer2013") or not stands_in(config, paper_data)
 
 
 def stands_in(config: RunConfig, paper_data: str) -> bool:

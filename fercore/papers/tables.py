@@ -126,6 +126,11 @@ def on_affectnet(rows: Rows, profile: str) -> Experiment:
     return on_simfer({label: row | own for label, row in rows.items()}, profile)
 
 
+def on_photographs(rows: Rows, profile: str) -> Experiment:
+    """On FER2013, of which nothing is chosen."""
+    return {label: runs_of(profile, data="fer2013", **own) for label, own in rows.items()}
+
+
 SIMFER_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
 
 # Subject-independent folds of few people: from scratch a network learns them by heart and fails on new ones. The paper

@@ -64,7 +64,8 @@ def find_about(config: RunConfig, fresh: bool, look: Callable[..., Any]) -> RunR
     result = local or (None if fresh else shipped_result(config))
     if result is None or parse_name(config.data)[0] == "wmnist" or (local is None and is_made_here(config)):
         return result
-    return confirm(result, look(config.data, tuple(config.data_options.items())))
+    now = look(config.data, tuple(config.data_options.items()))
+    return confirm(result, now) if local or now else result  # shipped results on photographs come without their photographs
 
 
 def find_run(run: str | Path) -> Path:

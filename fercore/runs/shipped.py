@@ -116,7 +116,7 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
     Args:
         results: what to ship.
         drawn: ids of the runs whose embeddings figures may draw; those of the others, most of a run's bytes, stay here. None
-            means all. Embeddings of photographs stay here in any case.
+            means all. Embeddings of photographs stay here in any case, and so do analyses of them.
 
     Returns:
         How many runs and analyses are new or changed.
@@ -149,7 +149,7 @@ def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> int:
         folder, run = shipped_folder(result.config), result.config.id
         if result.array_file.parent != folder:
             folder.mkdir(parents=True, exist_ok=True)
-            with_embeddings = parse_name(result.config.data)[0] in FREE and (drawn is None or run in drawn)
+            with_embeddings = is_free(result) and (drawn is None or run in drawn)
             arrays = {name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"}
             write_result(folder, result, arrays)
         rows[run] = index_row(result, folder)
@@ -157,11 +157,16 @@ def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> int:
     return sum(before.get(run) != row for run, row in rows.items())
 
 
+def is_free(result: RunResult) -> bool:
+    """Whether anyone may have what is computed of its images; of other sets only answers and counts are shipped."""
+    return parse_name(result.config.data)[0] in FREE
+
+
 def ship_analyses(results: list[RunResult]) -> int:
     """Copy what was found out about these runs; returns how many of the files are new or changed."""
     known = dict(shipped_analyses())
     before = dict(known)
-    for result in results:
+    for result in filter(is_free, results):
         run = result.config.id
         for path in sorted(local_folder(result.config).glob("*.npz")):
             if path.name != "arrays.npz":

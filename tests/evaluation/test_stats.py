@@ -28,6 +28,7 @@ from fercore.evaluation.stats import (
     needed_images,
     needed_seeds,
     paired_p,
+    rank_correlation,
 )
 
 # --- two networks on the same test images -------------------------------------------------------------------------------
@@ -226,3 +227,30 @@ def test_groups_are_the_longest_runs_within_the_critical_difference():
     assert indistinguishable([1, 2, 3, 4], 2) == [(0, 2), (1, 3)]
     assert indistinguishable([1, 5], 2) == []
     assert indistinguishable([1, 2, 3], 10) == [(0, 2)]
+
+
+def test_the_interval_of_a_rank_correlation_covers_the_true_one():
+    rng = np.random.default_rng(0)
+    true, methods = 0.6, 14
+    spearman = 6 / math.pi * math.asin(true / 2)  # of a normal pair with this correlation
+    covered = 0
+    for _ in range(2000):
+        first = rng.standard_normal(methods)
+        second = true * first + math.sqrt(1 - true**2) * rng.standard_normal(methods)
+        _, low, high = rank_correlation(first, second)
+        covered += low <= spearman <= high
+    assert 0.925 < covered / 2000 < 0.975
+
+
+def test_a_rank_correlation_is_scipys_and_never_certain():
+    first, second = [3.0, 1.0, 4.0, 1.5, 9.0], [2.0, 7.0, 1.0, 8.0, 3.0]
+    rho, low, high = rank_correlation(first, second)
+    assert rho == pytest.approx(scipy_stats.spearmanr(first, second).statistic)
+    assert -1 < low < rho < high < 1
+    assert rank_correlation(second, first) == pytest.approx((rho, low, high))
+    rho, low, high = rank_correlation(first, first)
+    assert rho == pytest.approx(1)
+    assert low < 0 < high < 1, "five methods in one order can be luck"
+    assert rank_correlation(range(20), range(20))[1] > 0.8
+    assert rank_correlation(first, [-value for value in first]) == pytest.approx((-1, -high, -low))
+    assert rank_correlation(first[:3], second[:3])[1:] == (-1, 1)

@@ -17,11 +17,12 @@ from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.parallel.clock import session_start
+from fercore.runs import files
 from fercore.runs import shipped as shipped_store
 from fercore.runs.find import find_result
 from fercore.runs.local import local_folder, open_folder
 from fercore.runs.result import write_result
-from fercore.runs.shipped import ship, shipped_folder, shipped_index, shipped_result
+from fercore.runs.shipped import ship, shipped_analysis, shipped_folder, shipped_index, shipped_result
 from fercore.train import train
 from tests.killed import KILLED_AFTER_ONE_EPOCH
 from tests.messages import one_line
@@ -335,7 +336,12 @@ def test_a_diverged_run_is_shipped_without_arrays(tiny):
     assert shipped_result(config).arrays == {}
 
 
-def test_embeddings_of_photographs_are_never_shipped(tiny):
+def test_embeddings_and_analyses_of_photographs_are_never_shipped(tiny, monkeypatch, capsys):
     of_digits, of_faces = train(tiny()), RunConfig(method="softmax", data="fer2013")
+    files.write(open_folder(of_faces) / "probabilities.npz", {"probabilities": np.ones(3)}, of_faces.id)
     ship([write_result(open_folder(of_faces), dataclasses.replace(of_digits, config=of_faces), of_digits.arrays)])
     assert set(of_digits.arrays) - set(shipped_result(of_faces).arrays) == {"test_embeddings"}
+    assert shipped_analysis(of_faces, "probabilities") is None
+    monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
+    assert find_result(of_faces) is not None
+    assert "is not here" not in capsys.readouterr().err, "whoever reads shipped results need not have the photographs"

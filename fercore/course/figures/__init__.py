@@ -14,7 +14,8 @@ from fercore.course.figures.faces import plot_probes, plot_recall_against_size
 from fercore.course.figures.full_scale import plot_memory, plot_minutes
 from fercore.course.figures.gains import plot_best_of, plot_best_so_far, plot_chance_curve, plot_gains, plot_needed
 from fercore.course.figures.leaderboard import plot_knob, plot_pairs, plot_ranks, plot_reliability, plot_standings, plot_trials
-from fercore.course.figures.samplers import plot_recall_differences, plot_records, plot_seed_differences, plot_shares
+from fercore.course.figures.photographs import plot_slopes
+from fercore.course.figures.samplers import plot_recall_differences, plot_seed_differences
 from fercore.course.figures.tuplets import plot_bands, plot_forces, plot_mining, plot_plane
 
 __all__ = [
@@ -47,12 +48,11 @@ __all__ = [
     "plot_rate_map",
     "plot_recall_against_size",
     "plot_recall_differences",
-    "plot_records",
     "plot_reliability",
     "plot_seed_differences",
-    "plot_shares",
     "plot_sigmoid_box",
     "plot_similarity",
+    "plot_slopes",
     "plot_standings",
     "plot_trials",
 ]

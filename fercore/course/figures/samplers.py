@@ -1,16 +1,10 @@
-"""Methods held against a baseline: differences with their seeds, curves with their spread, a record of mistakes."""
+"""Methods held against a baseline: differences with their seeds, recalls class by class."""
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-
-from fercore.plots.style import class_colors
 
 HERE, PUBLISHED = "#0072B2", "#D55E00"
 
@@ -71,52 +65,3 @@ def plot_recall_differences(
     axes.set_title(title)
     axes.tick_params(axis="x", rotation=30, length=0)
     axes.tick_params(axis="y", rotation=0, length=0)
-
-
-def plot_records(records: Sequence[np.ndarray], titles: Sequence[str], class_names: Sequence[str]) -> Figure:
-    """Who was taken for whom, one map a moment, two in a row: shares of each row, and a frame around each row's rival.
-
-    Args:
-        records: each [K, K]: how often a class (row) was taken for another (column); the diagonal is not read.
-        titles: one for each record.
-        class_names: [K].
-    """
-    columns, rows = min(2, len(records)), -(-len(records) // 2)
-    figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 4.6 * rows), sharex=True, sharey=True, squeeze=False)
-    for axes, record, title in zip(grid.flat, records, titles, strict=True):
-        counts = np.array(record, dtype=float)
-        np.fill_diagonal(counts, 0)
-        shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
-        sns.heatmap(
-            shares, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="Blues", square=True, cbar=False, linewidths=0.5, ax=axes,
-            mask=np.eye(len(counts), dtype=bool), xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 10},
-        )  # fmt: skip
-        for row in np.flatnonzero(counts.sum(axis=1) > 0):
-            axes.add_patch(Rectangle((shares[row].argmax(), row), 1, 1, fill=False, edgecolor=PUBLISHED, linewidth=2))
-        axes.set(title=title, xlabel="was taken for", ylabel="true")
-        axes.label_outer()
-        axes.tick_params(axis="x", rotation=60, length=0)
-        axes.tick_params(axis="y", rotation=0, length=0)
-    frame = Rectangle((0, 0), 1, 1, fill=False, edgecolor=PUBLISHED, linewidth=2, label="the rival")
-    number = Line2D([], [], linestyle="none", marker="$25$", markersize=12, color="0.2", label="% of the row's mistakes")
-    figure.legend(handles=[number, frame], loc="outside lower center", ncols=2)
-    return figure
-
-
-def plot_shares(axes: Axes, shares: Mapping[str, Sequence[float]], *, title: str, x_label: str) -> None:
-    """Stacked horizontal bars: of what a whole consists.
-
-    Args:
-        axes: where to draw.
-        shares: {bar: its parts, in order}, each between 0 and 1.
-        title, x_label: the axes' texts.
-    """
-    places = -np.arange(len(shares))
-    left = np.zeros(len(shares))
-    parts = np.array([list(values) for values in shares.values()])
-    for number, (part, color) in enumerate(zip(parts.T, class_colors(parts.shape[1]), strict=True), start=1):
-        bars = axes.barh(places, 100 * part, left=100 * left, color=color, height=0.6)
-        axes.bar_label(bars, labels=[f"{number}"] * len(places), label_type="center", color="white", fontsize=8)
-        left += part
-    axes.set(title=title, xlabel=x_label, yticks=places, yticklabels=list(shares))
-    axes.tick_params(axis="y", length=0)

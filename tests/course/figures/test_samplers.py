@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.course.figures import plot_recall_differences, plot_records, plot_seed_differences, plot_shares
+from fercore.course.figures import plot_recall_differences, plot_seed_differences
 from fercore.plots import plot_bundle
 
 
@@ -38,17 +38,3 @@ def test_a_bundle_has_a_curve_a_seed_and_their_mean(axes):
     plot_bundle(axes, [1, 2], np.array([[0.0, 2.0], [2.0, 4.0]]), label="a", color="black")
     assert [list(line.get_ydata()) for line in axes.lines] == [[0, 2], [2, 4], [1, 3]]
     assert axes.lines[-1].get_label() == "a"
-
-
-def test_records_frame_each_rows_rival_and_none_in_an_empty_row():
-    record = np.array([[9, 1, 3], [0, 5, 0], [4, 0, 7]])
-    figure = plot_records([record], ["t"], ["a", "b", "c"])
-    frames = [patch.get_xy() for patch in figure.axes[0].patches]
-    assert frames == [(2, 0), (0, 2)]
-    assert "75" in [text.get_text() for text in figure.axes[0].texts]
-    assert [text.get_text() for text in figure.legends[0].texts] == ["% of the row's mistakes", "the rival"]
-
-
-def test_shares_are_stacked(axes):
-    plot_shares(axes, {"a": [0.25, 0.75]}, title="t", x_label="%")
-    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, 25), (25, 75)]

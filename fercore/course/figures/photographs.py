@@ -1,0 +1,44 @@
+"""Figures of chapter 12: two leaderboards side by side."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+
+from fercore.course.figures.anatomy import apart
+from fercore.evaluation.stats import Estimate
+
+INK = "#0072B2"
+NEAREST = 0.075  # of the picture's height: how near two names may be
+
+
+def plot_slopes(
+    axes: Axes, left: Mapping[str, Estimate], right: Mapping[str, Estimate], *, baseline: str, titles: tuple[str, str]
+) -> None:
+    """The same methods on two boards, each by its distance from the baseline's mean; a line joins a method with itself.
+
+    Lines that cross are methods that change places.
+
+    Args:
+        axes: where to draw.
+        left, right: {method: estimate}, of the same methods, each with one run at least.
+        baseline: one of them, drawn in black.
+        titles: of the boards.
+    """
+    boards = [{name: one.mean - board[baseline].mean for name, one in board.items()} for board in (left, right)]
+    heights = [value for board in boards for value in board.values()]
+    room = max(max(heights) - min(heights), 0.5)
+    for name in left:
+        color = "black" if name == baseline else INK
+        axes.plot((0, 1), [board[name] for board in boards], "o-", color=color, linewidth=1.4, markersize=5, alpha=0.8)
+    for side, (board, align) in enumerate(zip(boards, ("right", "left"), strict=True)):
+        places = apart([[0, height] for height in board.values()], NEAREST * room)[:, 1]
+        for (name, height), place in zip(board.items(), places, strict=True):
+            text = f"{name}  {height:+.1f}" if side == 0 else f"{height:+.1f}  {name}"
+            axes.annotate(text, (side + (-0.09, 0.09)[side], place), ha=align, va="center", fontsize=8.5)
+    axes.set(xticks=(0, 1), xlim=(-0.9, 1.9), ylim=(min(heights) - 0.2 * room, max(heights) + 0.2 * room))
+    axes.set_xticklabels(titles)
+    axes.set(ylabel=f"minus {baseline} (points)")
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
+    axes.grid(axis="y", color="0.93")
+    axes.set_axisbelow(True)

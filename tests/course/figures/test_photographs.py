@@ -1,0 +1,24 @@
+"""Two boards side by side: each method by its distance from the baseline, names that do not overlap."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from fercore.course.figures import plot_slopes
+from fercore.evaluation.stats import estimate
+
+
+def test_a_line_joins_a_method_with_itself_and_names_keep_apart():
+    left = {"softmax": estimate([70, 71]), "a": estimate([72.5]), "b": estimate([72.6])}
+    right = {"softmax": estimate([50]), "a": estimate([49]), "b": estimate([55, 57])}
+    axes = plt.subplots()[1]
+    plot_slopes(axes, left, right, baseline="softmax", titles=("one", "other"))
+    assert [list(line.get_ydata()) for line in axes.lines] == [
+        [0, 0],
+        [2, -1],
+        pytest.approx([2.1, 6]),
+    ]
+    assert [text.get_text() for text in axes.texts][:3] == ["softmax  +0.0", "a  +2.0", "b  +2.1"]
+    heights = [text.xy[1] for text in axes.texts[:3]]
+    assert np.diff(sorted(heights)).min() > 0.3
+    plt.close("all")
