@@ -30,7 +30,7 @@ def plot_gains(
             with independent errors (light bar).
         verdicts: [G], of `VERDICT_STYLES`: marker and color.
         title: the axes' title.
-        legend: explain markers and bars at the lower right.
+        legend: explain markers and bars at the right.
     """
     lines = -np.arange(len(names))
     axes.barh(lines, independent, height=0.72, color="0.91", label="chance, independent errors")
@@ -45,7 +45,7 @@ def plot_gains(
     if legend:
         for verdict, (marker, color) in VERDICT_STYLES.items():
             axes.plot([], [], marker, color=color, label=verdict)
-        axes.legend(loc="lower right", frameon=False, fontsize=8)
+        axes.legend(loc="center right", frameon=False, fontsize=8, handlelength=1.2)
 
 
 def plot_chance_curve(
