@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 import fercore.train as loop
 from fercore.config import RunConfig
+from fercore.course.doctor import check_runs
 from fercore.data import load_data
 from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.parallel.clock import session_start
@@ -345,3 +346,8 @@ def test_embeddings_and_analyses_of_photographs_are_never_shipped(tiny, monkeypa
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     assert find_result(of_faces) is not None
     assert "is not here" not in capsys.readouterr().err, "whoever reads shipped results need not have the photographs"
+
+
+def test_doctor_calls_a_run_whole_whose_objective_has_no_numbers(tiny):
+    train(tiny(method="softmax"))
+    assert [ready for _, ready, _ in check_runs()] == [True]
