@@ -121,12 +121,9 @@ def errata_command(options: argparse.Namespace) -> None:
 
 
 def write_page(path: Path, text: str) -> None:
-    from fercore.runs.files import unwritable
+    from fercore.runs.files import write_at_once
 
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise unwritable(path, error, len(text)) from None
+    write_at_once(path, text.encode())
     print(shown(path))
 
 
