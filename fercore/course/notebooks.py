@@ -115,7 +115,7 @@ def execute(path: Path, output: Path, parameters: dict[str, Any], timeout: int) 
     except DeadKernelError:
         raise FercoreError(f"{path.name}: the kernel died, often for lack of memory (see {shown(output)})") from None
     outputs = [out for cell in nbformat.read(output, as_version=4).cells for out in cell.get("outputs", [])]
-    figures = sum("image/png" in out.get("data", {}) for out in outputs)
+    figures = sum(any(kind.startswith("image/") for kind in out.get("data", {})) for out in outputs)
     checks = sum(out.get("text", "").count(CHECK_MARK) for out in outputs if out.get("name") == "stdout")
     return Executed(path.stem, time.perf_counter() - started, figures, checks, output)
 
