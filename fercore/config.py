@@ -186,6 +186,16 @@ class RunConfig:
         faces = ("preset", "image_size", "fold", "classes", "person", "votes", "doubtful")
         return options if self.crop is None else options | {name: getattr(self, name) for name in faces}
 
+    @property
+    def pretraining(self) -> "RunConfig | None":
+        """The run from whose weights this one starts, one for all seeds and methods: softmax on SimFER's expressions (simfer)
+        or identities (simfer-id), or on FER2013, with this run's network and profile. None where it starts from no run.
+        """
+        if self.pretrained not in ("simfer", "simfer-id", "fer2013"):
+            return None
+        same = {key: getattr(self, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
+        return RunConfig(method="softmax", data=self.pretrained, **same)
+
     def replace(self, **changes: Any) -> "RunConfig":
         """A copy with some values changed and all others kept; for another method, profile or schedule make a new one."""
         return config_from(self.to_dict() | changes)

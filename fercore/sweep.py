@@ -18,6 +18,7 @@ from fercore.errors import SweepError
 from fercore.parallel.devices import check_precision
 from fercore.parallel.executors import core_pool
 from fercore.parallel.torchrun import require_one_process
+from fercore.progress import is_quiet
 from fercore.runs.find import find_results, is_stored, require_trainable, shipped_only
 from fercore.runs.result import RunResult
 from fercore.train import train
@@ -159,7 +160,7 @@ class Progress:
         self.total, self.done, self.failed = total, 0, 0
         self.started = self.counted = time.monotonic()
         self.logged = -LOG_EVERY
-        self.quiet = os.environ.get("FERCORE_PROGRESS") == "0"
+        self.quiet = is_quiet()
         self.live = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
         self.line = tqdm(bar_format="{desc}", file=sys.stderr, disable=self.quiet or not self.live)
         self.show()

@@ -4,8 +4,6 @@
 """
 
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,11 +37,13 @@ from fercore.parallel.distributed import (
     share,
     share_statistics,
 )
+from fercore.progress import progress_bar
 from fercore.runs.result import RunResult
 from fercore.runs.session import Record, Session, describe_machine
 from fercore.tuples import TupleBatch
 
 DIVERGED_LOSS = 1e6  # above it no run here has ever come back
+STEPS = "{desc}: {percentage:3.0f} % of {total_fmt} steps, {elapsed} done, {remaining} left{postfix}"
 GUARD_EVERY = 20  # steps between two looks at the loss; each look makes a GPU wait
 
 Watch = Callable[[Tensor, Step], None]
@@ -108,7 +108,8 @@ def fit(
     record = session.resume(trainer.parts, data)
     started = time.perf_counter() - record.seconds
     done, diverged = len(record.epochs) * trainer.steps_per_epoch, False
-    with progress_bar(config, trainer.total_steps, done) as bar:  # whatever ends it, what is printed next has its own line
+    label, shown = f"{config.method} seed {config.seed} ({config.profile})", {"bar_format": STEPS, "quiet": not is_first()}
+    with progress_bar(label, total=trainer.total_steps, initial=done, **shown) as bar:  # closed, whatever ends the training
         for epoch in range(len(record.epochs), config.epochs):
             row, diverged = trainer.epoch(epoch, bar)
             record.seconds = row["seconds"] = time.perf_counter() - started
@@ -270,9 +271,9 @@ class BatchLoss(nn.Module):
 def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
     """What `load_weights` is to start from; None for fresh weights.
 
-    What `pretraining_of` names is trained first where its weights are not here.
+    What `config.pretraining` names is trained first where its weights are not here.
     """
-    first = pretraining_of(config)
+    first = config.pretraining
     if first is None:
         kind, _, path = (config.pretrained or "none").partition(":")
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
@@ -284,16 +285,6 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
     raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")
 
 
-def pretraining_of(config: RunConfig) -> RunConfig | None:
-    """The run from whose weights `config` starts, one for all seeds and methods: softmax on SimFER's expressions (simfer) or
-    identities (simfer-id), or on FER2013, with this run's network and profile. None where it starts from no run.
-    """
-    if config.pretrained not in ("simfer", "simfer-id", "fer2013"):
-        return None
-    same = {key: getattr(config, key) for key in ("profile", "trunk", "width", "image_size", "crop")}
-    return RunConfig(method="softmax", data=config.pretrained, **same)
-
-
 def has_diverged(loss: Tensor | float) -> bool:
     return not abs(float(loss)) < DIVERGED_LOSS  # true for NaN too
 
@@ -302,12 +293,3 @@ def is_finite(*modules: nn.Module) -> bool:
     """Whether all weights, centers and statistics are numbers; a loss says nothing of the step that comes after it."""
     values = [value for module in modules for value in module.state_dict().values() if value.is_floating_point()]
     return bool(torch.stack([value.isfinite().all() for value in values]).all())
-
-
-def progress_bar(config: RunConfig, total: int, done: int) -> tqdm:
-    """One line on stderr with the time left; a log file gets a line every ten seconds instead."""
-    quiet = os.environ.get("FERCORE_PROGRESS") == "0" or not is_first()
-    every = 0.5 if sys.stderr.isatty() else 10
-    label = f"{config.method} seed {config.seed} ({config.profile})"
-    layout = "{desc}: {percentage:3.0f} % of {total_fmt} steps, {elapsed} done, {remaining} left{postfix}"
-    return tqdm(total=total, initial=done, desc=label, file=sys.stderr, mininterval=every, bar_format=layout, disable=quiet)

@@ -9,7 +9,18 @@ import pytest
 from fercore.paths import ROOT
 
 MATHEMATICS = ("checks", "mining", "tuples", "losses", "samplers", "models", "parallel.sums")
-DESCRIBED = (*MATHEMATICS, "methods", "profiles", "config", "data", "parallel", "choices", "errors", "paths")  # what a run is
+DESCRIBED = (
+    *MATHEMATICS,
+    "methods",
+    "profiles",
+    "config",
+    "data",
+    "parallel",
+    "choices",
+    "errors",
+    "paths",
+    "progress",
+)  # what a run is
 LIBRARY = (*DESCRIBED, "runs", "evaluation", "train", "sweep", "trained")
 
 # Of fercore's modules, what each may import beside what stands in it. A longer name goes before the package that it is in.
@@ -18,6 +29,7 @@ MAY_IMPORT = {
     "paths": (),
     "choices": (),
     "limits": ("errors",),
+    "progress": (),
     "checks": (),
     "parallel.sums": (),
     "mining": ("checks",),
@@ -27,7 +39,7 @@ MAY_IMPORT = {
     "models": ("checks", "choices"),
     "models.own": ("errors",),
     "models.weights": ("models", "checks", "errors", "paths"),
-    "data": ("choices", "errors", "paths"),
+    "data": ("choices", "errors", "paths", "progress"),
     "data.names": ("errors",),
     "parallel": ("choices", "errors", "paths"),
     "methods": (*MATHEMATICS, "data.augment", "errors"),

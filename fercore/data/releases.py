@@ -1,6 +1,5 @@
 """What a data set on disk holds against what its release holds: the table behind `python -m fercore data check`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from fercore.data.doubts import Seen, tell
 from fercore.data.images import UnreadableImage, open_image, to_square
@@ -18,6 +16,7 @@ from fercore.data.readers.files import UNLABELED
 from fercore.data.readers.table import READERS
 from fercore.errors import ConfigError
 from fercore.paths import shown
+from fercore.progress import progress_bar
 
 SHOWN = 5  # unreadable images named
 SIDE = 64  # to which images are decoded: of a large JPEG every byte is read, and a part of the work is done
@@ -126,14 +125,12 @@ def describe(catalog: Catalog) -> list[str]:
 
 def see_all(catalog: Catalog) -> list[Seen]:
     """Every image of a catalog, decoded to its end."""
-    quiet = os.environ.get("FERCORE_PROGRESS") == "0"
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
         found = (
             map(see, map(Image.fromarray, catalog.pixels)) if catalog.pixels is not None else pool.map(see_file, catalog.files)
         )
         live = sys.stderr.isatty()  # where the bar's line is wiped off; a log file keeps it, and the table begins a new one
-        every = 0.5 if live else 10  # seconds between two lines of the bar
-        return list(tqdm(found, "decoding", len(catalog), disable=quiet, leave=not live, mininterval=every))
+        return list(progress_bar("decoding", found, total=len(catalog), leave=not live))
 
 
 def see_file(file: Path) -> Seen:

@@ -18,13 +18,13 @@ import torch
 from filelock import FileLock, Timeout
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from fercore.data.doubts import DIGEST, digest_of
 from fercore.data.images import MOST_BYTES, UnreadableImage, read_square, to_square
 from fercore.data.readers.catalog import Catalog
 from fercore.errors import DataError
 from fercore.paths import data_dir, shown
+from fercore.progress import progress_bar
 
 DECODE = "RGB, bilinear antialiased to a square, draft at twice the side, 2"  # images.to_square: change both together
 BLOCK = 64  # images that one thread decodes and writes at a time; memory holds no more than this for each thread
@@ -258,7 +258,10 @@ def write_images(catalog: Catalog, file: int, offset: int, shape: tuple[int, ...
         return b"".join(map(digest_of, block))
 
     sums, threads = [], min(MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool, progress_bar(catalog) as bar:
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        progress_bar(f"decoding {catalog.name}", total=len(catalog), unit=" images") as bar,
+    ):
         for digests in pool.map(write_block, range(0, len(catalog), BLOCK)):  # an error cancels what is not begun
             sums.append(digests)
             bar.update(len(digests) // DIGEST)
@@ -299,11 +302,3 @@ def broken(catalog: Catalog, file: Path, reason: str) -> DataError:
 
 def check_command(catalog: Catalog) -> str:
     return f"`python -m fercore data check {catalog.name} {shlex.quote(shown(catalog.root))}`"
-
-
-def progress_bar(catalog: Catalog) -> tqdm:
-    """One line on stderr; a log file gets a line every ten seconds instead."""
-    every = 0.5 if sys.stderr.isatty() else 10
-    quiet = os.environ.get("FERCORE_PROGRESS") == "0"
-    label = f"decoding {catalog.name}"
-    return tqdm(total=len(catalog), desc=label, file=sys.stderr, unit=" images", mininterval=every, disable=quiet)

@@ -30,7 +30,7 @@ from fercore.models.build import MNIST_SIDE
 from fercore.papers.published import DATA_NAMES
 from fercore.papers.tables import OWN_DATA, OWN_FOLDS, runs_for
 from fercore.parallel.devices import seed_everything
-from fercore.train import BatchLoss, pretraining_of
+from fercore.train import BatchLoss
 
 T = TypeVar("T")
 CLASSES = {"ckplus": 8, "wmnist": 10}  # of the others seven; CK+ has contempt
@@ -252,7 +252,7 @@ def plan(tables: Iterable[str] = tuple(OWN_DATA), *, tflops: float, step_ms: flo
 
 def plan_runs(runs: list[RunConfig], tflops: float, step_ms: float, gpus: int) -> dict[str, object]:
     """One line of `plan`."""
-    first = {pretraining_of(config) for config in runs} - {None}
+    first = {config.pretraining for config in runs} - {None}
     sets = dict.fromkeys(DATA_NAMES[parse_name(config.data)[0]] for config in runs)
     needs = {config: expect(config) for config in [*runs, *first]}
     minutes = [need.minutes(tflops, step_ms) for need in needs.values()]

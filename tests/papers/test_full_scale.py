@@ -28,7 +28,7 @@ from fercore.papers.report import full_scale_report, full_scale_summary, report,
 from fercore.papers.tables import OWN_DATA, lacking, on_own_data, runs_for, trainable
 from fercore.profiles import PROFILES, RECIPES
 from fercore.runs.local import local_folder
-from fercore.train import pretraining_of, train
+from fercore.train import train
 from simfer.assets import load_head
 from simfer.expression import sample_expression
 from simfer.identity import sample_identity
@@ -418,7 +418,7 @@ def named(config: RunConfig) -> str:
 def test_tuplets_start_from_one_training_on_fer2013(monkeypatch, fits):
     monkeypatch.setitem(RECIPES["fer2013"]["paper"], "epochs", 1)
     configs = on_own_data("table 4", **SMALL | {"pretrained": "fer2013"})[0]["2B(N+M)Softmax"]
-    first = {pretraining_of(config) for config in configs}
+    first = {config.pretraining for config in configs}
     assert len(first) == 1
     loaded, load = [], loop.load_weights
     monkeypatch.setattr(loop, "load_weights", lambda model, source: loaded.append(source) or load(model, source))
