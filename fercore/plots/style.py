@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fercore.paths import figures_dir
@@ -24,6 +25,11 @@ def class_colors(count: int) -> list[str]:
     if count > len(CLASS_COLORS):
         raise ValueError(f"there are {len(CLASS_COLORS)} class colors, {count} were asked for")
     return list(CLASS_COLORS[:count])
+
+
+def hollow_out(axes: Axes, x: float, y: float) -> None:
+    """Make the dot at (x, y) a ring: a single run, whose spread is not known."""
+    axes.scatter(x, y, s=7, color="white", zorder=3)
 
 
 def save_figure(figure: Figure, name: str, profile: str) -> None:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from fercore.evaluation.stats import Estimate
 from fercore.plots.curves import DIVERGED
 from fercore.plots.faces import MOST
-from fercore.plots.style import class_colors
+from fercore.plots.style import class_colors, hollow_out
 
 FATE_MARKS = {
     "trained": dict(marker="o", color="#0072B2", markerfacecolor="none", markersize=7),
@@ -25,7 +25,7 @@ def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *
     Args:
         axes: where to draw.
         series: {name: {setting: difference}}, one color a name; one without any run is left out, one of a single run has no
-            interval.
+            interval, and is hollow.
         title: the axes' title.
         unit: of the differences.
     """
@@ -38,6 +38,9 @@ def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *
                 axes.plot([place + offset] * 2, [value.low, value.high], color=color, linewidth=2, alpha=0.5)
         places, means = [place + offset for place, _ in known], [value.mean for _, value in known]
         axes.plot(places, means, "o", color=color, label=name, markersize=6)
+        for place, value in known:
+            if value.n == 1:
+                hollow_out(axes, place + offset, value.mean)
     axes.axhline(0, color="black", linewidth=1)
     axes.set(title=title, ylabel=unit, xticks=range(len(settings)), xlim=(-0.6, len(settings) - 0.4))
     axes.set_xticklabels(settings)

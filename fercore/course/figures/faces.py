@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from fercore.course.figures.anatomy import apart
 from fercore.plots.style import class_colors
+
+NEAREST = 4.5  # points of recall: how near two names may be
 
 
 def plot_recall_against_size(axes: Axes, counts: Sequence[int], recalls: np.ndarray, class_names: Sequence[str]) -> None:
@@ -17,12 +20,14 @@ def plot_recall_against_size(axes: Axes, counts: Sequence[int], recalls: np.ndar
         recalls: [seeds, K], 0..1.
         class_names: [K].
     """
+    recalls = 100 * np.asarray(recalls)
+    places = apart([[0, height] for height in recalls.mean(axis=0)], NEAREST)[:, 1]
     for k, color in enumerate(class_colors(len(class_names))):
-        values = 100 * np.asarray(recalls)[:, k]
+        values = recalls[:, k]
         axes.plot([counts[k]] * len(values), values, "o", color=color, markersize=4, alpha=0.8)
         axes.plot(counts[k], values.mean(), "_", color=color, markersize=16, markeredgewidth=2)
         axes.annotate(
-            class_names[k], (counts[k], values.mean()), xytext=(9, 0), textcoords="offset points", color=color, va="center"
+            class_names[k], (counts[k], places[k]), xytext=(9, 0), textcoords="offset points", color=color, va="center"
         )
     axes.set(xscale="log", xlabel="training images", ylabel="recall (%)", xlim=(0.7 * min(counts), 2.4 * max(counts)))
     axes.grid(axis="y", color="0.9")

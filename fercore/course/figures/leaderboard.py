@@ -1,4 +1,4 @@
-"""Many methods side by side: standings, ranks, trials, calibration, robustness."""
+"""Figures of chapters 9 and 13, many methods side by side: standings, ranks, trials, calibration, robustness."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fercore.evaluation.stats import estimate, indistinguishable
-from fercore.plots.style import class_colors
+from fercore.plots.style import class_colors, hollow_out
 
 INK, ACCENT = "#0072B2", "#D55E00"
 TRIAL_SIZES = (3, 6, 9)  # points, from the smallest weight to the largest
@@ -16,6 +16,8 @@ def plot_standings(
     axes: Axes, values: Mapping[str, Sequence[float]], *, baseline: str | None = None, xlabel: str = "", names: bool = True
 ) -> None:
     """One line a method: its seeds as small dots, their mean, and the 95 % interval of that mean, cut off at the frame.
+
+    A method of a single run has no interval, and a hollow dot.
 
     Args:
         axes: where to draw.
@@ -30,6 +32,8 @@ def plot_standings(
             axes.plot([one.low, one.high], [line, line], color=INK, linewidth=2, alpha=0.45)
         axes.plot(list(seeds), [line] * one.n, ".", color="0.55", markersize=3.5)
         axes.plot(one.mean, line, "o", color=INK, markersize=5, markeredgecolor="white", markeredgewidth=0.6)
+        if one.n == 1:
+            hollow_out(axes, one.mean, line)
     if baseline is not None and len(values.get(baseline, ())):
         axes.axvline(float(np.mean(values[baseline])), color="0.6", linestyle="--", linewidth=1, zorder=0, label=baseline)
     list_methods(axes, values if names else dict.fromkeys(map(str, range(len(values)))), names)
@@ -37,6 +41,7 @@ def plot_standings(
     if every:  # the interval of two seeds may reach ten times as far as all that was measured
         room = 0.15 * (max(every) - min(every)) or 1.0
         axes.set_xlim(min(every) - room, max(every) + room)
+    axes.locator_params(axis="x", nbins=6)
     axes.set(xlabel=xlabel)
 
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from fercore.course.figures.anatomy import apart
 from fercore.evaluation.stats import Estimate
+from fercore.plots.style import hollow_out
 
 INK = "#0072B2"
 NEAREST = 0.075  # of the picture's height: how near two names may be
@@ -16,7 +17,7 @@ def plot_slopes(
 ) -> None:
     """The same methods on two boards, each by its distance from the baseline's mean; a line joins a method with itself.
 
-    Lines that cross are methods that change places.
+    Lines that cross are methods that change places. A hollow end is a single run.
 
     Args:
         axes: where to draw.
@@ -29,7 +30,10 @@ def plot_slopes(
     room = max(max(heights) - min(heights), 0.5)
     for name in left:
         color = "black" if name == baseline else INK
-        axes.plot((0, 1), [board[name] for board in boards], "o-", color=color, linewidth=1.4, markersize=5, alpha=0.8)
+        axes.plot((0, 1), [board[name] for board in boards], "o-", color=color, linewidth=1.4, markersize=6)
+        for side, board in enumerate((left, right)):
+            if board[name].n == 1:
+                hollow_out(axes, side, boards[side][name])
     for side, (board, align) in enumerate(zip(boards, ("right", "left"), strict=True)):
         places = apart([[0, height] for height in board.values()], NEAREST * room)[:, 1]
         for (name, height), place in zip(board.items(), places, strict=True):

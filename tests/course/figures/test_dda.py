@@ -38,6 +38,7 @@ def test_differences_show_mean_and_interval(axes):
     intervals = [list(line.get_ydata()) for line in bars if line is not dots]
     assert intervals == [[value.low, value.high]], "a single run has no interval"
     assert list(dots.get_ydata()) == [2.0, 4.0]
+    assert [ring.get_offsets()[0, 1] for ring in axes.collections] == [4.0], "and is a ring"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["x", "y"]
     assert axes.get_legend() is None
 
