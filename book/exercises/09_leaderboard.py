@@ -9,7 +9,7 @@ Two exercises for [chapter 9](../../notebooks/09_leaderboard.ipynb).
 import numpy as np
 
 from fercore.course.exercises import expect
-from fercore.evaluation.stats import holm
+from fercore.evaluation.stats import average_ranks, holm
 
 # %% text
 """
@@ -60,51 +60,43 @@ expect(
 
 # %% text
 """
-## Less sure, as right
+## Ranks within seeds
 
-A network is surer than it is right. Divide its logits by a temperature $T$ before the softmax. From stored probabilities alone: which are the new ones?
+All methods are compared by their average ranks: ranked within each seed, 1 the best, then averaged over the seeds. Here no two methods of a seed are equal.
 """
 
 
 # %% task
-def cooled(probabilities, temperature):
-    """The probabilities after the logits were divided by a temperature.
+def mean_ranks(scores):
+    """Each method's average rank.
 
     Args:
-        probabilities: [n, K], each row sums to 1.
-        temperature: above 0.
+        scores: [B, M] accuracies: a row a seed, a column a method.
 
     Returns:
-        [n, K].
+        [M], 1 where a method is the best of every seed.
     """
     ### BEGIN SOLUTION
-    powers = probabilities ** (1 / temperature)
-    return powers / powers.sum(axis=1, keepdims=True)
+    ranks = 1 + np.argsort(np.argsort(-scores, axis=1), axis=1)
+    return ranks.mean(axis=0)
     ### END SOLUTION
 
 
 # %% check
-logits = np.array([[3.0, 1.0, 0.0], [0.5, 2.0, -1.0]])
-
-
-def softmax(z):
-    return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-
-
-before, after = softmax(logits), softmax(logits / 2)
+scores = np.array([[70.1, 69.2, 71.5, 68.0], [66.0, 66.9, 66.5, 60.2], [72.4, 70.8, 71.9, 73.0]])
 expect(
-    "the probabilities at temperature 2",
-    cooled(before, 2.0),
-    after,
+    "the average ranks",
+    mean_ranks(scores),
+    average_ranks(scores),
     {
-        "the rows no longer sum to 1: divide by their sum": before**0.5,
-        "this makes the network surer: the power is 1 / T": softmax(2 * logits),
-        "this divides the probabilities, which the sum undoes: divide the logits": before,
-        "probabilities are no logits: take their logarithm first": softmax(before / 2),
+        "1 is the worst here: sort from the highest score down": 5 - average_ranks(scores),
+        "the best has rank 0: ranks start at 1": average_ranks(scores) - 1,
+        "argsort lists who takes each place; the place of each is the argsort of that": 1 + np.argsort(-scores).mean(axis=0),
+        "these are the ranks of the means: rank within each seed, then average": average_ranks(scores.mean(axis=0)[None]),
     },
 )
 
 # %% hint
 """
-The logits are $\\log p$ up to a constant in each row, and $e^{\\log(p) / T} = p^{1/T}$.
+`np.argsort(-row)` lists the methods from the best down: the first number is *who* is first. Applied to that list once more, it gives the place of each method, from 0.
 """
