@@ -134,7 +134,7 @@ def test_it_trains_and_predicts_in_the_folder_where_one_stands(run, site, mnist)
 def test_faces_of_ones_own_train_are_predicted_and_leave_as_onnx(run):
     class_folders(run.place / "my faces", ["calm", "glad", "tense"], {"train": (9, 9, 9), "test": (2, 2, 2)})
     checked = run("fercore", "data", "check", "folder", "my faces")
-    assert checked.stdout.endswith("folder in my faces is readable\n"), checked.stderr
+    assert checked.stdout.endswith("folder in my faces can be trained on\n"), checked.stderr
     trained = run("fercore", "train", "--data", "folder:my faces", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
     assert trained.returncode == 0, trained.stderr
     name = Path(re.search(r"^stored in (\S+)$", trained.stdout, flags=re.MULTILINE)[1]).name

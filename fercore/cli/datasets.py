@@ -10,6 +10,7 @@ from fercore.data.names import DATASETS, parse_name
 from fercore.errors import ConfigError, DataError
 from fercore.paths import data_dir, shown
 
+OF_CHECK = (*OF_SOME_SETS, "val_fraction", "doubtful")  # what decides how a set is read and divided
 ON_DISK = [name for name in DATASETS if name != "simfer-id"]  # which reads a preset of simfer
 
 
@@ -20,7 +21,7 @@ def add_commands(commands: Any) -> None:
     data.add_argument("path", nargs="?", help="check: its folder (default: data/NAME, data/simfer/PRESET)")
     data.add_argument("--preset", default="quick", help="of simfer (default: quick)")
     data.set_defaults(set=[])
-    for key in OF_SOME_SETS:
+    for key in OF_CHECK:
         add_flag(data, KEYS[key])
 
 
@@ -57,7 +58,7 @@ def check_command(options: argparse.Namespace) -> int:
     from fercore.data.releases import check_dataset
 
     default = data_dir() / options.name / (options.preset if options.name == "simfer" else "")
-    how = {key: getattr(config, key) for key in OF_SOME_SETS if getattr(config, key) is not None}
+    how = {key: getattr(config, key) for key in OF_CHECK if getattr(config, key) is not None}
     table, ok = check_dataset(options.name, Path(parse_name(config.data)[1] or default), **how)
     print(table)
     return 0 if ok else 1

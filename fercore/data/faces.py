@@ -74,19 +74,11 @@ def load_faces(
     if name == "simfer-id":
         names, labels, parts = split_identities(catalog, val_fraction, fraction)
     else:
-        names, labels = catalog.class_names, catalog.labels
-        try:
-            parts = split_catalog(catalog, fraction, val_fraction, fold)
-        except DataError as error:
-            raise DataError(f"{shown(root)}: {error}") from None
+        names, labels, parts = catalog.class_names, catalog.labels, split_catalog(catalog, fraction, val_fraction, fold)
     store = open_store(catalog, image_size)
     digests = StoredImages(store, np.arange(len(catalog))).digests()
     numbers = number_images(digests)
-    if doubtful == "dropped":
-        parts = without_doubtful(catalog, parts, numbers, labels, of_one_gray(digests, image_size))
-    for what, positions in zip(("training", "validation", "test"), parts, strict=True):
-        if not len(positions):
-            raise DataError(f"{shown(root)}: too few images for three splits: none is left for {what}; add images")
+    parts = usable(catalog, parts, numbers, labels, of_one_gray(digests, image_size), doubtful)
     splits = [take(store, labels, catalog, positions) for positions in parts]
     mean, std = mean_and_spread(splits[0].images)
     counts, tested = (np.bincount(labels[positions], minlength=len(names)) for positions in (parts[0], parts[2]))
@@ -96,13 +88,22 @@ def load_faces(
     return Splits(name, *splits, names, minority(counts, tested), mean, std, fingerprint(*splits), copies)
 
 
-def without_doubtful(
-    catalog: Catalog, parts: list[np.ndarray], numbers: np.ndarray, labels: np.ndarray, flat: np.ndarray
+def usable(
+    catalog: Catalog,
+    parts: list[np.ndarray],
+    numbers: np.ndarray,
+    labels: np.ndarray,
+    flat: np.ndarray,
+    doubtful: str | None,
 ) -> list[np.ndarray]:
-    """What `drop_doubtful` leaves; how many it took is said."""
-    kept = drop_doubtful(parts, numbers, labels, flat)
-    gone = [len(before) - len(after) for before, after in zip(parts, kept, strict=True)]
-    say(catalog, [f"doubtful images dropped: {gone[0]:,} of training, {gone[1]:,} of validation"])
+    """`parts`, or what `drop_doubtful` leaves of them, which is said; DataError where one has no images."""
+    kept = drop_doubtful(parts, numbers, labels, flat) if doubtful == "dropped" else parts
+    if doubtful == "dropped":
+        gone = [len(before) - len(after) for before, after in zip(parts, kept, strict=True)]
+        say(catalog, [f"doubtful images dropped: {gone[0]:,} of training, {gone[1]:,} of validation"])
+    for what, positions in zip(("training", "validation", "test"), kept, strict=True):
+        if not len(positions):
+            raise DataError(f"{shown(catalog.root)}: too few images for three splits: none is left for {what}; add images")
     return kept
 
 
@@ -125,7 +126,20 @@ def say_once(line: str) -> None:
 
 
 def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:
-    """Positions of the training, validation and test images."""
+    """Positions of the training, validation and test images.
+
+    Raises:
+        ConfigError: `fold` does not fit the set.
+        DataError: people or images are too few.
+    """
+    try:
+        return positions_of(catalog, fraction, val_fraction, fold)
+    except DataError as error:
+        raise DataError(f"{shown(catalog.root)}: {error}") from None
+
+
+def positions_of(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:
+    """As `split_catalog`, whose errors name the folder."""
     if catalog.folds and (fold is None or fold >= catalog.folds):
         raise ConfigError(f"{catalog.name} is tested in {catalog.folds} folds: set fold to 0..{catalog.folds - 1}, got {fold}")
     if (

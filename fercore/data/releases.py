@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fercore.data.doubts import Seen, tell
+from fercore.data.doubts import DIGEST, Seen, number_images, tell
+from fercore.data.faces import split_catalog, usable
 from fercore.data.images import UnreadableImage, open_image, to_square
 from fercore.data.readers.catalog import Catalog
 from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.files import UNLABELED
 from fercore.data.readers.table import READERS
-from fercore.errors import ConfigError
+from fercore.errors import ConfigError, DataError
 from fercore.paths import shown
 from fercore.progress import progress_bar
 
@@ -22,17 +23,25 @@ SHOWN = 5  # unreadable images named
 SIDE = 64  # to which images are decoded: of a large JPEG every byte is read, and a part of the work is done
 
 
-def check_dataset(name: str, root: Path, **how: int | str) -> tuple[str, bool]:
-    """Read the data set `name` at `root`, decode every image, compare its counts, and tell what ruins results.
+def check_dataset(
+    name: str,
+    root: Path,
+    *,
+    val_fraction: float = 0.1,
+    doubtful: str | None = None,
+    **how: int | str,
+) -> tuple[str, bool]:
+    """Read the data set `name` at `root`, decode every image, compare its counts, and tell what ruins results or a training.
 
     SimFER is generated: its own list and table, which its reader compares, say what is expected. Of FER+ and one's own set
     nobody says it. What is doubtful (see `doubts.tell`) is told, and makes no difference: the releases have it too.
 
     Args:
+        val_fraction, doubtful: as in `faces.load_faces`, whose splits are cut, for every fold.
         how: as in `readers.table.read_set`.
 
     Returns:
-        The table as text, and whether nothing is missing, extra or unreadable.
+        The table as text, and whether nothing is missing, extra or unreadable, and the splits can be cut.
 
     Raises:
         ConfigError: there is no such data set.
@@ -48,12 +57,28 @@ def check_dataset(name: str, root: Path, **how: int | str) -> tuple[str, bool]:
     if len(unreadable) > SHOWN:
         lines.append(f"  ... and {len(unreadable) - SHOWN} more")
     lines += [f"doubtful: {line}" for line in tell(seen, catalog)]
-    ok = same and not unreadable and not catalog.skipped.get(UNLABELED)
+    refused = "" if unreadable else refusal(catalog, seen, val_fraction, doubtful)
+    lines += [f"no training: {refused}"] if refused else []
+    whole = same and not unreadable and not catalog.skipped.get(UNLABELED)
+    ok = whole and not refused
     if name in EXPECTED or name == "simfer":
-        verdict = f"{'agrees with' if ok else 'DIFFERS from'} {'its own list' if name == 'simfer' else 'the release'}"
+        verdict = f"{'agrees with' if whole else 'DIFFERS from'} {'its own list' if name == 'simfer' else 'the release'}"
     else:
-        verdict = "is readable" if ok else "is NOT readable as a whole"
+        verdict = "can be trained on" if ok else "can NOT be trained on"
     return "\n".join([*lines, f"{name} in {shown(catalog.root)} {verdict}"]), ok
+
+
+def refusal(catalog: Catalog, seen: Sequence[Seen], val_fraction: float, doubtful: str | None) -> str:
+    """Why `load_faces` would refuse these images, in its words; empty where it would not."""
+    numbers = number_images(np.frombuffer(b"".join(one.digest for one in seen), np.uint8).reshape(-1, DIGEST))
+    flat = np.array([one.flat for one in seen], dtype=bool)
+    try:
+        for fold in range(catalog.folds) or (None,):
+            parts = split_catalog(catalog, 1, val_fraction, fold)
+            usable(catalog, parts, numbers, catalog.labels, flat, doubtful)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def class_counts(catalog: Catalog, split: str) -> tuple[int, ...]:

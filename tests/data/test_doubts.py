@@ -82,7 +82,7 @@ def test_check_tells_what_ruins_results(doubtful):
         "doubtful: 2 different sizes, from 20 x 20 to 32 x 32",
     ):
         assert line in told, told
-    assert told.endswith("is readable")
+    assert told.endswith("can be trained on")
 
 
 def test_check_tells_a_copy_that_is_not_exact(tmp_path):
@@ -209,6 +209,28 @@ def test_too_few_images_for_three_splits_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"too few images for three splits: none is left for validation; add images") as error:
         load(tmp_path)
     assert one_line(error.value)
+
+
+@pytest.mark.parametrize(
+    ("counts", "files", "options"),
+    [
+        ((1, 1, 1), "{i}.jpg", {}),
+        ((2, 2), "{i}.jpg", {}),
+        ((6, 6), "S1_{i}.jpg", {"person": r"(?P<person>S\d)_"}),
+        ((6, 6), "S{i}_.jpg", {"person": r"(?P<person>S1|S)"}),
+        ((2, 2), "{i}.jpg", {"doubtful": "dropped"}),
+    ],
+    ids=["one-a-class", "two-a-class", "one-person", "two-people", "doubtful"],
+)
+def test_check_refuses_what_training_refuses_in_its_words(tmp_path, counts, files, options):
+    image = (lambda i: trees.draw(0)) if "doubtful" in options else trees.draw
+    class_folders(tmp_path, "abc"[: len(counts)], {"": counts}, image, files)
+    with pytest.raises(DataError) as error:
+        load(tmp_path, **options)
+    told, ok = check_dataset("folder", tmp_path, val_fraction=OPTIONS["val_fraction"], **options)
+    assert not ok
+    assert f"no training: {error.value}\n" in told
+    assert told.endswith("can NOT be trained on")
 
 
 def test_the_table_of_ckplus_takes_no_fold_but_the_first(tmp_path):

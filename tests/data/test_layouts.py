@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fercore.data.readers.table import READERS, SETS
+from fercore.data.readers import folders
+from fercore.data.readers.catalog import CLASS_NAMES
+from fercore.data.readers.counts import EXPECTED
+from fercore.data.readers.folders import tell_order
+from fercore.data.readers.table import RAF, READERS, SETS
 from fercore.errors import DataError
 from fercore.paths import ROOT
 from tests.data import trees
@@ -21,12 +26,14 @@ FORMS = {  # layout of TREES -> what lies in PATH
     "rafdb-named": "`Train/angry`, `val/Happy`: any spelling, `val` or `test`",
     "rafdb-dacl": "`train/00` to `train/06`, `valid/...`, as the released DACL code wants them",
     "rafdb-zero-based": "the same names, in RAF-DB's own order",
+    "rafdb-as-affectnet": "the same names, in AffectNet's order",
     "affectnet": "`training.csv`, `validation.csv`, `Manually_Annotated_Images/`: the first release",
     "affectnet-zips": "the same, its zips unpacked: `Manually_Annotated/Manually_Annotated_Images/`",
     "affectnet-npy": "`train_set/images/0.jpg`, `train_set/annotations/0_exp.npy`, `val_set/`: the later release",
     "affectnet-folders": "`train/Anger`, `val/Contempt`",
     "affectnet-numbered": "`train/0` to `train/7`, `val/0` to `val/7`",
     "affectnet-yolo": "`data.yaml`, `train/images`, `train/labels`, `valid/`, `test/`",
+    "affectnet-yolo-parts": "`dataset.yaml`, `images/train`, `labels/train`, ...",
     "fer2013": "`fer2013.csv`",
     "fer2013-icml": "`icml_face_data.csv`",
     "fer2013-tar": "`fer2013.tar.gz`, which is read as it is",
@@ -35,7 +42,7 @@ FORMS = {  # layout of TREES -> what lies in PATH
     "fer2013-folders": "`train/angry`, `test/happy`",
     "fer2013-named": "the same, files named `PublicTest_1.jpg`, `PrivateTest_2.jpg`",
     "ferplus": "`fer2013new.csv` beside any table or array of FER2013",
-    "ferplus-folders": "`train/angry`, `validation/Contempt`, `test/...`",
+    "ferplus-folders": "`train/angry`, `validation/Contempt`, `test/NF`",
     "ckplus": "`cohn-kanade-images/S005/001/*.png`, `Emotion/S005/001/*_emotion.txt`: the release",
     "ckplus-zips": "the same, its zips unpacked: `extended-cohn-kanade-images/`, `Emotion_labels/`",
     "ckplus-48": "`anger/S010_004_00000017.png`: CK+48",
@@ -48,6 +55,7 @@ FORMS = {  # layout of TREES -> what lies in PATH
     "jaffe": "`KA.AN1.39.tiff`",
     "own": "`train/CLASS`, `test/CLASS`, any classes",
     "own-heap": "`CLASS`, any classes: a fifth is held out for testing",
+    "own-numbered": "`0`, `1`, `2`, and `classes.txt` that names them",
 }
 BEGIN, END = "<!-- layouts: made by tests/data/test_layouts.py -->\n", "<!-- end of layouts -->\n"
 
@@ -123,6 +131,31 @@ def test_capitals_make_no_difference(tmp_path, layout):
     after = READERS[name](tmp_path)
     assert sorted(after.labels) == sorted(before.labels)
     assert after.skipped == before.skipped
+
+
+@pytest.mark.parametrize(
+    ("layout", "file"),
+    [
+        ("rafdb", "EmoLabel/list_patition_label.txt"),
+        ("affectnet", "validation.csv"),
+        ("ferplus", "fer2013new.csv"),
+        ("ferplus", "fer2013.csv"),
+        ("affectnet-yolo-parts", "dataset.yaml"),
+        ("fer2013-challenge", "test.csv"),
+    ],
+)
+def test_each_of_a_sets_files_stands_for_it(tmp_path, layout, file):
+    name, build = TREES[layout]
+    build(tmp_path)
+    assert (READERS[name](tmp_path / file).labels == READERS[name](tmp_path).labels).all()
+
+
+def test_the_lists_of_affectnet_stand_for_it_in_their_folder_too(tmp_path):
+    trees.affectnet(tmp_path)
+    (tmp_path / "Manually_Annotated_file_lists").mkdir()
+    for name in ("training.csv", "validation.csv"):
+        (tmp_path / name).rename(tmp_path / "Manually_Annotated_file_lists" / name)
+    assert READERS["affectnet"](tmp_path / "Manually_Annotated_file_lists" / "training.csv").root == tmp_path
 
 
 def test_another_file_is_refused(tmp_path):
@@ -227,6 +260,55 @@ def test_numbers_that_two_releases_use_are_told_by_counts(tmp_path):
         assert catalog.class_names[label] == names[int(file.parent.name)]
 
 
+@pytest.mark.parametrize("order", [(4, 0, 6, 1, 3, 2, 5), (0, 1, 5, 3, 4, 2, 6)], ids=["of-nobody", "disgust-for-anger"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_sizes_of_the_real_release_tell_every_order(tmp_path, monkeypatch, order, first):
+    """Of RAF-DB disgust and anger differ by 12 images; a few may be missing, and of a tenth of it sizes tell nothing."""
+    monkeypatch.setattr(folders, "EXPECTED", EXPECTED)
+    counts = EXPECTED["rafdb"][0]["train"]
+    numbers = [str(number) for number in range(first, first + 7)]
+    possible = [numbering for numbering in RAF if numbering.first == first]
+    for scale, gone in ((1, 0), (1, 5), (0.1, 0)):
+        sizes = {number: int(scale * counts[k]) - gone * (k == 3) for number, k in zip(numbers, order, strict=True)}
+        found = {"train": {number: dict.fromkeys(range(size)) for number, size in sizes.items()}}
+        told = tell_order(found, "rafdb", numbers, possible)
+        if scale == 1:
+            assert list(told[0]) == [CLASS_NAMES[k] for k in order]
+            assert told[1].endswith(f"to {(0, 6)[gone > 0]} images")
+        else:
+            assert told is None or (first, order[0]) == (1, 0)
+
+
+def test_the_one_numbering_there_is_is_taken_and_said(tmp_path):
+    trees.rafdb_numbered(tmp_path)
+    (note,) = READERS["rafdb"](tmp_path).notes
+    assert note.endswith("Neutral, in RAF-DB's order; their sizes, which are no release's, do not confirm it")
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "Classes.TXT"])
+@pytest.mark.parametrize("place", ["", "DATASET"])
+def test_classes_txt_is_seen_in_any_case_and_one_folder_above(tmp_path, name, place):
+    trees.class_folders(tmp_path / "DATASET", "0123456", {"train": (2,) * 7, "test": ONE_EACH})
+    trees.write(tmp_path / place / name, "happy\nSad\nFear\nSurprise\nAnger\nNeutral\nDisgust\n")
+    catalog = READERS["rafdb"](tmp_path)
+    called = {file.parent.name: catalog.class_names[k] for file, k in zip(catalog.files, catalog.labels, strict=True)}
+    order = [called[number] for number in "0123456"]
+    assert order == ["Happiness", "Sadness", "Fear", "Surprise", "Anger", "Neutral", "Disgust"]
+    assert catalog.notes == (f"folders 0 to 6 are {', '.join(order)}, as {name} says",)
+
+
+def test_classes_txt_names_ones_own(tmp_path):
+    trees.own_numbered(tmp_path)
+    (tmp_path / "classes.txt").write_text("Zen\nhappy\nbored\n")
+    catalog = READERS["folder"](tmp_path)
+    called = {file.parent.name: catalog.class_names[k] for file, k in zip(catalog.files, catalog.labels, strict=True)}
+    assert called == {"0": "Zen", "1": "Happiness", "2": "bored"}
+    (tmp_path / "classes.txt").write_text("Zen\n")
+    with pytest.raises(DataError, match=r"classes\.txt: 1 lines do not name the 3 folders") as error:
+        READERS["folder"](tmp_path)
+    assert one_line(error.value)
+
+
 @pytest.mark.parametrize("layout", ["rafdb-zero-based", "affectnet-numbered"])
 def test_where_counts_do_not_tell_the_user_says(tmp_path, layout):
     name, build = TREES[layout]
@@ -298,6 +380,61 @@ def test_what_systems_leave_is_counted_and_no_class(tmp_path):
     assert sum(after.skipped.values()) == sum(before.skipped.values()) + 6  # what lies beside the parts is not looked at
 
 
+@pytest.mark.parametrize(
+    ("layout", "junk"),
+    [
+        ("affectnet-npy", "train_set/annotations/._0_exp.npy"),
+        ("ckplus", "Emotion/S005/001/._S005_001_00000004_emotion.txt"),
+        ("ckplus", "Emotion/._S005_001_00000004_emotion.txt"),
+        ("mmi", "Sessions/101/._S002-101.avi"),
+    ],
+)
+def test_what_systems_leave_is_no_label(tmp_path, layout, junk):
+    name, build = TREES[layout]
+    build(tmp_path)
+    before = READERS[name](tmp_path)
+    trees.write(tmp_path / junk, "\0\5\x16\7")
+    after = READERS[name](tmp_path)
+    assert after.files == before.files
+    assert (after.labels == before.labels).all()
+
+
+def test_what_systems_leave_in_an_archive_is_no_table(tmp_path):
+    trees.fer2013(tmp_path)
+    trees.write(tmp_path / "junk", "\0\5\x16\7")
+    with tarfile.open(tmp_path / "fer2013.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "junk", "fer2013/._fer2013.csv")
+        archive.add(tmp_path / "fer2013.csv", "fer2013/fer2013.csv")
+    before = READERS["fer2013"](tmp_path)
+    (tmp_path / "fer2013.csv").unlink()
+    assert (READERS["fer2013"](tmp_path).labels == before.labels).all()
+
+
+def test_class_folders_are_no_release_for_what_lies_beside_them(tmp_path):
+    """`train_set` is the later release's folder, too, and data.yaml that of YOLO's labels."""
+    trees.class_folders(tmp_path, trees.YOLO_NAMES, {"train_set": (2,) * 8, "val_set": (1,) * 8})
+    before = READERS["affectnet"](tmp_path)
+    trees.write(tmp_path / "data.yaml", "names: [Anger]")
+    assert READERS["affectnet"](tmp_path).files == before.files
+
+
+@pytest.mark.parametrize("name", ["fer2013", "sfew", "rafdb", "affectnet", "ferplus", "folder"])
+def test_training_images_alone_are_read_as_ones_own(tmp_path, name):
+    names = trees.YOLO_NAMES if name == "affectnet" else CLASS_NAMES
+    trees.class_folders(tmp_path, names, {"train": (3,) * len(names)})
+    with pytest.raises(DataError, match=r"no folder test or val; add it, or read (.*) alone as --data folder:PATH") as error:
+        READERS[name](tmp_path)
+    assert one_line(error.value)
+    assert len(READERS["folder"](tmp_path / "train")) >= 21
+
+
+def test_blank_lines_and_any_case_of_usage_are_read(tmp_path):
+    trees.fer2013(tmp_path)
+    before, table = READERS["fer2013"](tmp_path), tmp_path / "fer2013.csv"
+    table.write_text(table.read_text().replace("Training", "TRAINING").replace("PublicTest", "publictest") + ",,\n  \n")
+    assert (READERS["fer2013"](tmp_path).splits == before.splits).all()
+
+
 def test_people_and_sequences_are_told_by_names(tmp_path):
     trees.ckplus_48(tmp_path)
     catalog = READERS["ckplus"](tmp_path)
@@ -344,8 +481,9 @@ def test_ferplus_is_what_most_voted(tmp_path):
     assert len(catalog) == len(table) - 3
     assert (catalog.pixels == table.pixels[3:]).all()
     names = [catalog.class_names[k] for k in catalog.labels]
-    voted = ("Neutral", "Happiness", "Surprise", "Sadness", "Anger", "Disgust", "Fear", "Contempt")
-    assert names == [voted[i % 8] for i in range(3, len(table))]
+    assert {name: table.class_names[k] for name, k in zip(names, table.labels[3:], strict=True) if name != "Contempt"} == {
+        name: name for name in CLASS_NAMES
+    }
     seven = READERS["ferplus"](tmp_path)
     assert len(seven.class_names) == 7
     assert len(seven) == len(catalog) - names.count("Contempt")
@@ -364,10 +502,32 @@ def test_votes_are_kept_to_draw_from(tmp_path):
     seven = READERS["ferplus"](tmp_path, votes="drawn")
     assert seven.votes.shape == (len(seven), 7)
     assert seven.votes.any(axis=1).all()
+
+
+def test_rows_of_votes_in_another_order_are_refused(tmp_path):
+    """FER2013's own labels tell, in each split: Usage and number of rows agree."""
+    trees.ferplus(tmp_path)
+    listed = tmp_path / "fer2013new.csv"
+    head, *rows = listed.read_text().splitlines()
+    for first, last in ((0, 14), (21, 28)):
+        shuffled = [*rows[:first], *rows[first + 1 : last], rows[first], *rows[last:]]
+        listed.write_text("\n".join([head, *shuffled]))
+        with pytest.raises(DataError, match=r"majorities are FER2013's labels of \d+% of the (train|test) images") as error:
+            READERS["ferplus"](tmp_path)
+        assert one_line(error.value)
+
+
+def test_votes_that_cannot_be_used_are_refused(tmp_path):
     trees.ferplus_folders(tmp_path / "folders")
     with pytest.raises(DataError, match=r"has no votes; votes=drawn needs fer2013new\.csv beside") as error:
         READERS["ferplus"](tmp_path / "folders", votes="drawn")
     assert one_line(error.value)
+    for place in (tmp_path, tmp_path / "folders"):
+        trees.write(place / "FER2013new.csv", "Usage,Image name")
+        with pytest.raises(DataError, match=r"lies beside class folders.*; put it beside fer2013\.csv, or elsewhere") as error:
+            READERS["ferplus"](tmp_path)
+        assert one_line(error.value)
+        (place / "FER2013new.csv").unlink()
 
 
 # --- the real FER2013, where it is ------------------------------------------------------------------------------------

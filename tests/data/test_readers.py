@@ -339,7 +339,8 @@ def test_a_small_tree_differs_from_the_release_and_a_whole_one_agrees(tmp_path, 
     here = {split: check.class_counts(catalog, split) for split in set(catalog.splits)}
     monkeypatch.setitem(EXPECTED, name, (here,))
     table, ok = check_dataset(name, tmp_path)
-    assert ok, table
+    assert ok or "no training: " in table, table
+    assert table.endswith(("agrees with the release", "agrees with its own list", "can be trained on"))
     assert "missing" not in table
     assert "unreadable images: 0" in table
 

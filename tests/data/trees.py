@@ -6,6 +6,7 @@ Every builder takes the folder to make and `image`, a function from a running nu
 
 import csv
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -27,6 +28,7 @@ from fercore.course.rehearsal import (
     write_session,
     write_table,
 )
+from fercore.data.readers.counts import EXPECTED
 
 
 @cache
@@ -53,8 +55,8 @@ def rafdb_numbered(root: Path, image: ImageMaker = draw) -> None:
         save(image(i), root / stem.split("_")[0] / str(label) / f"{stem}_aligned.jpg")
 
 
-# Training images of each class, nearly in the release's shares: they tell what folders 00..06 mean.
-RAF_SHARES = (9, 2, 5, 34, 14, 5, 18)
+# Small releases, whose sizes tell what numbered folders mean: training images of each class.
+RAF_SHARES = (9, 2, 6, 34, 14, 5, 18)
 DACL_ORDER = (6, 3, 4, 5, 0, 1, 2)  # 00 Neutral, 01 Happiness, 02 Sadness and 06 Disgust, as its README names them
 
 
@@ -71,12 +73,13 @@ def class_folders(
 
 
 def rafdb_from_zero(root: Path, order: Sequence[int], test: str, image: ImageMaker = draw) -> None:
-    counts = {"train": [RAF_SHARES[k] for k in order], test: [1] * 7}
+    counts = {"train": [RAF_SHARES[k] for k in order], test: ONE}
     class_folders(root, [f"{number:02d}" for number in range(7)], counts, image)
 
 
 rafdb_dacl = partial(rafdb_from_zero, order=DACL_ORDER, test="valid")
 rafdb_zero_based = partial(rafdb_from_zero, order=range(7), test="test")
+rafdb_as_affectnet = partial(rafdb_from_zero, order=(6, 3, 4, 0, 1, 2, 5), test="test")
 
 
 def rafdb_named(root: Path, image: ImageMaker = draw) -> None:
@@ -151,8 +154,13 @@ def affectnet_folders(root: Path, image: ImageMaker = draw) -> None:
     class_folders(root, names, {"train": (2,) * 8, "val": (1,) * 8}, image)
 
 
-# Training images of ids 0..7, nearly in the release's shares.
-AFFECTNET_SHARES = (82, 147, 28, 15, 7, 4, 27, 4)
+AFFECTNET_SHARES = (82, 147, 28, 15, 7, 5, 27, 4)  # of ids 0..7
+AFFECTNET_TRAIN = tuple(AFFECTNET_SHARES[k] for k in (3, 4, 5, 1, 2, 6, 0, 7))  # in canonical order
+SMALL_RELEASES = {
+    "rafdb": ({"train": RAF_SHARES, "test": (1,) * 7},),
+    "affectnet": tuple({"train": AFFECTNET_TRAIN[:n], "test": (1,) * n} for n in (7, 8)),
+    "fer2013": EXPECTED["fer2013"],
+}
 
 
 def affectnet_numbered(root: Path, image: ImageMaker = draw) -> None:
@@ -169,6 +177,17 @@ def affectnet_yolo(root: Path, image: ImageMaker = draw) -> None:
             save(image(i), root / part / "images" / f"{part}{i}.jpg")
             write(root / part / "labels" / f"{part}{i}.txt", f"{i % 8} 0.5 0.5 1 1\n")
     write(root / "train" / "labels" / "train0.txt", "0 0.2 0.2 0.1 0.1\n1 0.7 0.7 0.1 0.1\n")
+
+
+def affectnet_yolo_parts(root: Path, image: ImageMaker = draw) -> None:
+    """The same, images and labels apart."""
+    affectnet_yolo(root / "one", image)
+    for part in ("train", "valid", "test"):
+        for kind in ("images", "labels"):
+            (root / kind).mkdir(exist_ok=True)
+            (root / "one" / part / kind).rename(root / kind / part)
+    (root / "one" / "data.yaml").rename(root / "dataset.yaml")
+    shutil.rmtree(root / "one")
 
 
 def fer_rows(root: Path, image: ImageMaker) -> list[dict[str, str]]:
@@ -220,21 +239,22 @@ VOTED = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,
 
 
 def ferplus(root: Path, image: ImageMaker = draw) -> None:
-    """Eight of ten vote for the class after FER2013's own in the order of VOTED, but for three training images."""
+    """Eight of ten vote for FER2013's own class, but for three training images; contempt ends each split."""
     fer2013(root, image)
     with open(root / "fer2013.csv") as file:
-        usages = [row["Usage"] for row in csv.DictReader(file)]
+        usages, classes = zip(*((row["Usage"], int(row["emotion"])) for row in csv.DictReader(file)), strict=True)
     votes = np.zeros((len(usages), 10), dtype=int)
-    votes[np.arange(len(usages)), np.arange(len(usages)) % 8] = 8
+    votes[np.arange(len(usages)), [(4, 5, 6, 1, 3, 2, 0)[k] for k in classes]] = 8
     votes[:, 8] = 1
+    votes[[i for i, usage in enumerate(usages) if usage not in usages[i + 1 : i + 2]], :8] = (0,) * 7 + (8,)
     votes[0], votes[1], votes[2] = (5, 5, *(0,) * 8), (0,) * 9 + (10,), (0,) * 8 + (9, 1)
     rows = [(usage, f"fer{i:07d}.png", *row) for i, (usage, row) in enumerate(zip(usages, votes.tolist(), strict=True))]
     write_table(root / "fer2013new.csv", f"Usage,Image name,{VOTED}", rows)
 
 
 def ferplus_folders(root: Path, image: ImageMaker = draw) -> None:
-    names = ["angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "suprise"]  # as a widespread copy has it
-    class_folders(root, names, {"train": (2,) * 8, "validation": (1,) * 8, "test": (1,) * 8}, image)
+    names = ["angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "suprise", "NF"]  # as a widespread copy has it
+    class_folders(root, names, {"train": (2,) * 9, "validation": (1,) * 9, "test": (1,) * 9}, image)
 
 
 def fer2013_npz(root: Path, image: ImageMaker = draw) -> None:
@@ -314,6 +334,11 @@ def own(root: Path, image: ImageMaker = draw) -> None:
     class_folders(root, ["bored", "curious", "Zen"], {"train": (12, 10, 2), "test": (4, 4, 2)}, image)
 
 
+def own_numbered(root: Path, image: ImageMaker = draw) -> None:
+    class_folders(root, "012", {"": (8, 8, 8)}, image)
+    write(root / "classes.txt", "bored\ncurious\nZen\n")
+
+
 def own_heap(root: Path, image: ImageMaker = draw) -> None:
     """One folder of expressions, as people call them, with what systems leave in it."""
     class_folders(root, ["happy", "Sad", "surprised"], {"": (10, 10, 10)}, image)
@@ -327,6 +352,7 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "rafdb-numbered": ("rafdb", rafdb_numbered),
     "rafdb-dacl": ("rafdb", rafdb_dacl),
     "rafdb-zero-based": ("rafdb", rafdb_zero_based),
+    "rafdb-as-affectnet": ("rafdb", rafdb_as_affectnet),
     "rafdb-named": ("rafdb", rafdb_named),
     "rafdb-twice": ("rafdb", rafdb_twice),
     "simfer": ("simfer", simfer),
@@ -337,6 +363,7 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "affectnet-folders": ("affectnet", affectnet_folders),
     "affectnet-numbered": ("affectnet", affectnet_numbered),
     "affectnet-yolo": ("affectnet", affectnet_yolo),
+    "affectnet-yolo-parts": ("affectnet", affectnet_yolo_parts),
     "fer2013": ("fer2013", fer2013),
     "fer2013-icml": ("fer2013", fer2013_icml),
     "fer2013-tar": ("fer2013", fer2013_tar),
@@ -358,4 +385,5 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "jaffe": ("jaffe", jaffe),
     "own": ("folder", own),
     "own-heap": ("folder", own_heap),
+    "own-numbered": ("folder", own_numbered),
 }

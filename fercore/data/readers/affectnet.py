@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,7 @@ from fercore.data.readers.files import (
     class_of,
     either,
     find_images,
+    in_any_case,
     index_images,
     list_folder,
     make_catalog,
@@ -95,7 +97,7 @@ def read_npy(root: Path) -> Catalog:
         found = find_images(pictures, skipped)
         images = {Path(file).stem: path for file, path in found.items()}
         stems = []
-        for entry in list_folder(annotations):
+        for entry in list_folder(annotations, skipped):
             if not entry.name.endswith("_exp.npy"):
                 continue  # valence, arousal and landmarks
             annotation = annotations / entry.name
@@ -134,23 +136,26 @@ def class_of_id(text: str, skipped: Counter[str], path: Path, line: int | None =
     return class_of(EXPRESSIONS[number], path)
 
 
-def finish(root: Path, files: list[Path], labels: list[int], splits: list[str], skipped: Counter[str]) -> Catalog:
+def finish(
+    root: Path, files: list[Path], labels: list[int], splits: list[str], skipped: Counter[str], notes: Sequence[str] = ()
+) -> Catalog:
     names = (*CLASS_NAMES, CONTEMPT)
-    return make_catalog("affectnet", root, labels, splits, skipped, files=tuple(files), class_names=names)
+    return make_catalog("affectnet", root, labels, splits, skipped, files=tuple(files), class_names=names, notes=notes)
 
 
 # --- YOLO's labels ----------------------------------------------------------------------------------------------------
 
 
 def read_yolo(root: Path) -> Catalog:
-    """train/images/x.jpg with train/labels/x.txt, whose lines begin with a number; data.yaml names the numbers.
+    """train/images/x.jpg with train/labels/x.txt, or images/train/x.jpg with labels/train/x.txt, whose lines begin with a
+    number; data.yaml names the numbers.
 
     An image of several boxes is left out, and counted: it is not said whose face a network would see.
 
     Raises:
         DataError: no names in data.yaml, a label that is none of their numbers, or an empty split.
     """
-    listed = either(root, "data.yaml")
+    listed = either(root, "data.yaml", "dataset.yaml")
     text = re.sub("#.*", "", "".join(text_lines(listed)))
     block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, flags=re.MULTILINE | re.DOTALL)
     # a list, or numbers with their names, which may come in any order
@@ -159,10 +164,12 @@ def read_yolo(root: Path) -> Catalog:
     if not names or sorted(names) != list(range(len(found))):
         raise bad(listed, "has no names of classes, numbered from 0 on", "restore it")
     skipped: Counter[str] = Counter()
-    files, labels, splits = [], [], []
-    for split, part in find_parts(root, skipped, []).items():
-        for image in find_images(part / "images", skipped).values():
-            label = part / "labels" / f"{image.stem}.txt"
+    files, labels, splits, notes = [], [], [], []
+    pictures = in_any_case(root, "images")
+    for split, part in find_parts(pictures or root, skipped, notes, flat=bool(pictures)).items():
+        labeled = either(root, f"labels/{part.relative_to(pictures)}") if pictures else either(part, "labels")
+        for image in find_images(part if pictures else either(part, "images"), skipped).values():
+            label = labeled / f"{image.stem}.txt"
             boxes = [line for line in text_lines(label) if line.strip()] if label.exists() else []
             if len(boxes) != 1:
                 skipped[f"images of {len(boxes)} boxes" if boxes else UNLABELED] += 1
@@ -171,4 +178,4 @@ def read_yolo(root: Path) -> Catalog:
             files.append(image)
             labels.append(class_of(names[number], listed))
             splits.append(split)
-    return finish(root, files, labels, splits, skipped)
+    return finish(root, files, labels, splits, skipped, notes)

@@ -13,6 +13,7 @@ from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
     MOST_BYTES,
     bad,
+    beside,
     class_of,
     either,
     make_catalog,
@@ -26,6 +27,7 @@ from fercore.data.readers.folders import read_folders
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")  # ids 0..6
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}  # as in the challenge: scores are on PrivateTest
 SIZE = 48
+AGREED = 0.4  # of FER+'s majorities well over half are FER2013's own labels, of rows in another order a fifth
 
 
 def read_pixels_of(
@@ -45,16 +47,21 @@ def read_pixels_of(
         listed = either(root, file)
         for line, row in read_table(listed, ("emotion", "pixels", *(() if split else ("Usage",)))):
             number = whole_number(row["emotion"], range(len(emotions)), "emotion", listed, line)
-            if not split and row["Usage"].strip() not in SPLITS:
+            if not split and split_of(row["Usage"]) is None:
                 raise bad(listed, f"unknown Usage {row['Usage'][:40]!r}", f"expected {', '.join(SPLITS)}", line)
             labels.append(class_of(emotions[number], listed, line))
-            splits.append(split or SPLITS[row["Usage"].strip()])
+            splits.append(split or split_of(row["Usage"]))
             pixels += read_pixels(row["pixels"], listed, line)
     if None in tables.values() and "val" not in splits:
         raise bad(root / next(iter(tables)), "has no PublicTest images", "restore the release")
     images = np.frombuffer(pixels, dtype=np.uint8).reshape(-1, SIZE, SIZE)
     names = (*CLASS_NAMES, CONTEMPT) if len(emotions) > len(CLASS_NAMES) else CLASS_NAMES
     return make_catalog(name, root, labels, splits, Counter(), pixels=images, class_names=names, notes=notes)
+
+
+def split_of(usage: str) -> str | None:
+    """The split that a Usage stands for, in any case; None for an unknown one."""
+    return next((split for name, split in SPLITS.items() if name.lower() == usage.strip().lower()), None)
 
 
 def read_pixels(text: str, path: Path, line: int) -> bytes:
@@ -112,7 +119,7 @@ def read_fer_folders(root: Path, **how: object) -> Catalog:
     catalog = read_folders(root, "fer2013", **how)
     if "val" in catalog.splits:
         return catalog
-    parts = np.array([SPLITS.get(file.name.partition("_")[0], "") for file in catalog.files])
+    parts = np.array([split_of(file.name.partition("_")[0]) or "" for file in catalog.files])
     if set(parts[catalog.splits == "test"]) == {"val", "test"}:
         return replace(catalog, splits=np.where(catalog.splits == "test", parts, catalog.splits))
     return replace(catalog, notes=(*catalog.notes, UNDIVIDED))
@@ -122,6 +129,16 @@ def read_fer_folders(root: Path, **how: object) -> Catalog:
 
 VOTES = "fer2013new.csv"
 VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+
+
+def read_voted_folders(root: Path, votes: str | None = None) -> Catalog:
+    """Class folders by FER+'s majorities; its votes beside FER2013's folders are refused, as nothing tells whose they are."""
+    if listed := beside(root, VOTES):
+        mend = "put it beside fer2013.csv, or elsewhere if the folders are FER+'s own classes"
+        raise bad(listed, "lies beside class folders, whose images do not tell which row is theirs", mend)
+    if votes:
+        raise bad(root, "has no votes", f"votes={votes} needs {VOTES} beside a table or array of FER2013")
+    return read_folders(root, "ferplus")
 
 
 def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = None) -> Catalog:
@@ -135,7 +152,8 @@ def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = 
             and tested stays the same.
 
     Raises:
-        DataError: no such table, another number of rows, another Usage than the images', or votes that are no numbers.
+        DataError: no such table, another number of rows, another Usage than the images', votes that are no numbers, or rows
+            that are of other images, as FER2013's own labels tell.
     """
     catalog, listed = read(root), either(root, VOTES)
     rows = list(read_table(listed, ("Usage", *VOTED)))
@@ -146,7 +164,7 @@ def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = 
     told = np.zeros((len(rows), len(names)), dtype=np.float32)
     order = [class_of(name, listed) for name in VOTED[: len(names)]]
     for k, (line, row) in enumerate(rows):
-        if SPLITS.get(row["Usage"].strip()) != catalog.splits[k]:
+        if split_of(row["Usage"]) != catalog.splits[k]:
             raise bad(listed, f"Usage {row['Usage'][:40]!r} of an image of {catalog.splits[k]}", "restore both files", line)
         counts = np.array([whole_number(row[name], range(1000), "votes", listed, line) for name in VOTED])
         counts[counts == 1] = 0
@@ -159,5 +177,10 @@ def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = 
         else:
             labels[k] = class_of(winner, listed, line)
     kept = labels >= 0
+    for split in np.unique(catalog.splits[kept]):
+        agreed = np.mean((labels == catalog.labels)[kept & (catalog.splits == split)])
+        if agreed < AGREED:
+            problem = f"its majorities are FER2013's labels of {agreed:.0%} of the {split} images: its rows are of others"
+            raise bad(listed, problem, "give both files the rows' order of their releases")
     more = {"pixels": catalog.pixels[kept], "class_names": names, "votes": told[kept] if votes == "drawn" else None}
     return make_catalog("ferplus", catalog.root, labels[kept], catalog.splits[kept], skipped, **more)

@@ -93,35 +93,40 @@ def require_folder(folder: Path, expected: str) -> None:
 
 def find_archive(folder: Path, name: str = "") -> Path | None:
     """The first archive in `folder` whose name begins with `name`."""
-    names = (entry.name for entry in list_folder(folder) if not is_junk(entry.name) and is_file(entry))
+    names = (entry.name for entry in list_folder(folder) if is_file(entry))
     return next((folder / file for file in names if file.startswith(name) and Path(file).suffix.lower() in ARCHIVES), None)
 
 
-def list_folder(folder: Path) -> list[os.DirEntry]:
-    """The entries of a folder in the order of their names."""
+def list_folder(folder: Path, skipped: Counter[str] | None = None) -> list[os.DirEntry]:
+    """The entries of a folder in the order of their names, without what systems and programs leave, which is counted."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise bad(folder, f"cannot be listed ({error.strerror or error})", "check that it is a folder you may read") from None
+    wanted = [entry for entry in entries if not is_junk(entry.name)]
+    if skipped is not None:
+        skipped[NO_IMAGE] += len(entries) - len(wanted)
+    return wanted
 
 
 def subfolders(folder: Path, skipped: Counter[str]) -> list[Path]:
-    """The folders in `folder`; whatever else lies there, and what systems and programs leave, is counted."""
-    entries = list_folder(folder)
-    wanted = [folder / entry.name for entry in entries if is_folder(entry) and not is_junk(entry.name)]
+    """The folders in `folder`; whatever else lies there is counted."""
+    entries = list_folder(folder, skipped)
+    wanted = [folder / entry.name for entry in entries if is_folder(entry)]
     skipped[NO_IMAGE] += len(entries) - len(wanted)
     return wanted
 
 
 def is_junk(name: str) -> bool:
+    """Whether systems and programs leave files or folders of this name, which no reader looks at."""
     return name.startswith(".") or name.lower() in JUNK
 
 
 def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
     """The image files of one folder in the order of their names: name in lower case -> path; other entries are counted."""
     found: dict[str, Path] = {}
-    for entry in list_folder(folder):
+    for entry in list_folder(folder, skipped):
         path = folder / entry.name
         if not (is_image_name(entry.name) and is_file(entry)):
             skipped[why_skipped(entry)] += 1
@@ -135,8 +140,6 @@ def find_images(folder: Path, skipped: Counter[str]) -> dict[str, Path]:
 def why_skipped(entry: os.DirEntry) -> str:
     """Why an entry among images is none that is read."""
     suffix = Path(entry.name).suffix.lower()
-    if is_junk(entry.name):
-        return NO_IMAGE
     if is_folder(entry):
         return NOT_ENTERED
     return NOT_READ.format(suffix) if suffix in OTHER_SUFFIXES else NO_IMAGE
@@ -160,6 +163,12 @@ def in_any_case(folder: Path, place: str) -> Path | None:
             return None
         folder /= part
     return folder
+
+
+def beside(root: Path, name: str) -> Path | None:
+    """The file `name`, in any case, in `root` or in a folder that holds no folder but `root`; None where there is none."""
+    alone = os.access(root.parent, os.R_OK) and subfolders(root.parent, Counter()) == [root]
+    return next(filter(None, (in_any_case(place, name) for place in (root, *[root.parent] * alone))), None)
 
 
 def is_file(entry: os.DirEntry) -> bool:
@@ -261,7 +270,8 @@ def open_csv_of(path: Path) -> Iterator[IO[bytes]]:
             for member in archive:
                 if max(member.size, member.offset) > MOST_BYTES:
                     raise bad(path, f"is longer than {MOST_BYTES:,} bytes when it is unpacked", "restore it from the release")
-                if member.isfile() and PurePosixPath(member.name).suffix == ".csv":
+                name = PurePosixPath(member.name)
+                if member.isfile() and name.suffix.lower() == ".csv" and not any(map(is_junk, name.parts)):
                     yield archive.extractfile(member)
                     return
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -293,11 +303,10 @@ def read_table(
         if missing or len(set(header)) < len(header):
             problem = f"no column {missing[0]!r}" if missing else "a column is named twice"
             raise bad(path, f"{problem} in the header {','.join(header)[:100]!r}", f"expected {','.join(columns)}", 1)
-        for row in body:
-            if row and len(row) != len(header):
+        for row in filter(lambda row: any(map(str.strip, row)), body):  # but blank lines
+            if len(row) != len(header):
                 raise bad(path, f"{len(row)} columns, the header has {len(header)}", "restore the file", rows.line_num)
-            if row:
-                yield rows.line_num, dict(zip(header, row, strict=True))
+            yield rows.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise bad(path, f"is not a csv table ({error})", "restore the file", rows.line_num) from None
 

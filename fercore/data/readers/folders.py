@@ -12,9 +12,11 @@ import numpy as np
 
 from fercore.data.names import OWN, WITH_CONTEMPT
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.files import (
     CLASS_BY_NAME,
     bad,
+    beside,
     class_of,
     coded,
     find_images,
@@ -26,7 +28,7 @@ from fercore.data.readers.files import (
     subfolders,
     text_lines,
 )
-from fercore.errors import ConfigError
+from fercore.errors import ConfigError, DataError
 from fercore.paths import shown
 
 PARTS = {  # split -> how its folder is called, in any case
@@ -37,14 +39,16 @@ PARTS = {  # split -> how its folder is called, in any case
 IDENTITIES = "identities.csv"
 ORDER_FILE = "classes.txt"
 ALL_CLASSES = (*CLASS_NAMES, CONTEMPT)
-NEARLY = 0.1  # of a class's share in the release: by so much the share of its folder may differ
+NO_EXPRESSION = frozenset({"nf", "noface", "notface", "unknown", "uncertain", "none"})  # folders of FER+ and AffectNet
+
+NEARLY = 0.1  # of the images: sizes that are further off another order's do not speak against the one there is
 
 Found = dict[str, dict[str, Path]]  # key of a class folder -> {file name in lower case: path}
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """What numbers that name class folders mean in one release of a set: `classes`, from number `first` on."""
+    """How numbers that name class folders may be meant: as `classes`, from number `first` on; ? is not told."""
 
     whose: str
     classes: tuple[str, ...]
@@ -53,12 +57,6 @@ class Numbering:
     def numbers(self) -> list[str]:
         return [str(number) for number in range(self.first, self.first + len(self.classes))]
 
-    def fits(self, sizes: dict[str, int], counts: dict[str, int]) -> bool:
-        """Whether each folder has nearly the share of the images that its class has in the release."""
-        shares = np.array([counts[name] for name in self.classes]) / sum(counts[name] for name in self.classes)
-        found = np.array([sizes[number] for number in self.numbers()])
-        return bool((np.abs(found / max(1, found.sum()) - shares) <= NEARLY * shares).all())
-
 
 def read_folders(
     root: Path,
@@ -66,7 +64,6 @@ def read_folders(
     *,
     classes: tuple[str, ...] = CLASS_NAMES,
     numberings: tuple[Numbering, ...] = (),
-    counts: Sequence[int] = (),
     person: str | None = None,
     folds: int = 0,
     unique: bool = False,
@@ -78,26 +75,25 @@ def read_folders(
     Args:
         name: of the set; "folder" is anyone's own, whose classes are the folders that are there.
         classes: those that must be there; contempt may be where the set has it.
-        numberings: what numbers may mean as names; of several the one is taken that gives each class its share.
-        counts: the release's training images of each class, in canonical order.
+        numberings: what numbers may mean as names, for the error where neither sizes nor classes.txt tell.
         person: a pattern of file names, without suffix, whose groups `person` and perhaps `sequence` tell who is seen.
         folds: of people, where the set has no test split.
         unique: a file name is one image: in two class folders it has two labels.
 
     Raises:
-        DataError: no class folders, one that is missing, unknown, empty or there twice, numbers whose meaning counts do not
+        DataError: no class folders, one that is missing, unknown, empty or there twice, numbers whose meaning sizes do not
             tell, a name or an identity table that does not tell who is seen, or an empty split.
     """
     skipped: Counter[str] = Counter()
     notes: list[str] = []
     parts = find_parts(root, skipped, notes)
     found: dict[str, Found] = {split: find_classes(folder, skipped) for split, folder in parts.items()}
-    sizes = {folder: len(images) for folder, images in next(iter(found.values())).items()}  # of training, or of all
-    place = next(iter(parts.values()))
-    names, class_of_folder = (
-        own_classes(place, sizes) if name == OWN else set_classes(place, sizes, name, classes, numberings, counts)
-    )
-    skipped["class folders without images"] += len(sizes.keys() - class_of_folder.keys())
+    if name != OWN:
+        leave_out_no_expression(found, skipped)
+    place, folders = next(iter(parts.values())), next(iter(found.values()))  # of training, or of all
+    meant = read_numbers(root, place, found, name, numberings, notes)
+    names, class_of_folder = own_classes(place, folders, meant) if name == OWN else set_classes(place, meant, name, classes)
+    skipped["class folders without images"] += len(folders.keys() - class_of_folder.keys())
     files, labels, splits = [], [], []
     for split, folders in found.items():
         refuse_strangers(parts[split], folders, class_of_folder, needed=name != OWN)
@@ -112,8 +108,8 @@ def read_folders(
     return make_catalog(name, root, labels, splits, skipped, files=tuple(files), class_names=names, notes=notes, **more)
 
 
-def find_parts(root: Path, skipped: Counter[str], notes: list[str]) -> dict[str, Path]:
-    """Split -> its folder; "all" -> `root` where there are no such folders."""
+def find_parts(root: Path, skipped: Counter[str], notes: list[str], *, flat: bool = False) -> dict[str, Path]:
+    """Split -> its folder; "all" -> `root` where there are none. `flat`: images lie in them, not in class folders."""
     found: dict[str, Path] = {}
     inside = subfolders(root, Counter())
     for split in PARTS:
@@ -127,13 +123,14 @@ def find_parts(root: Path, skipped: Counter[str], notes: list[str]) -> dict[str,
     skipped["folders beside those of the splits"] += sum(part_of(folder.name) is None for folder in inside)
     if "train" not in found:
         raise bad(root, f"has {' and '.join(folder.name for folder in found.values())}, but no folder train", "restore it")
-    if "test" in found and "val" in found and not any(subfolders(found["test"], Counter())):  # SFEW: never labeled
+    if not flat and "test" in found and "val" in found and not any(subfolders(found["test"], Counter())):  # SFEW: never labeled
         skipped["test images without a label"] += len(find_images(found.pop("test"), Counter()))
     if "val" in found and "test" not in found:
         notes.append(f"{found['val'].name} is the test split; validation images are cut from {found['train'].name}")
         found["test"] = found.pop("val")
     if "test" not in found:
-        raise bad(root, "has train, but no folder test or val", "add it, or give the train folder alone, which is then divided")
+        mend = f"add it, or read {shown(found['train'])} alone as --data {OWN}:PATH, which is divided"
+        raise bad(root, "has train, but no folder test or val", mend)
     return found
 
 
@@ -169,12 +166,18 @@ def key(folder: str) -> str:
     return str(int(folder)) if folder.isdecimal() else unicodedata.normalize("NFC", folder)  # a Mac writes é as two signs
 
 
+def leave_out_no_expression(found: dict[str, Found], skipped: Counter[str]) -> None:
+    for folders in found.values():
+        for folder in [folder for folder in folders if re.sub(r"[\W\d_]", "", folder).lower() in NO_EXPRESSION]:
+            skipped[f"images of {folder}, which is no expression"] += len(folders.pop(folder))
+
+
 # --- which class a folder is ------------------------------------------------------------------------------------------
 
 
-def own_classes(place: Path, sizes: dict[str, int]) -> tuple[tuple[str, ...], dict[str, int]]:
+def own_classes(place: Path, folders: Found, meant: dict[str, str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names and {key: class} of one's own classes: in canonical order where all are expressions, else in their own."""
-    filled = [name for name, count in sizes.items() if count]
+    filled = {meant[folder]: folder for folder, images in folders.items() if images}
     if len(filled) < 2:
         expected = "expected two or more, each with the images of one class in it"
         raise bad(place, f"has {len(filled)} class folders with images", expected)
@@ -185,24 +188,16 @@ def own_classes(place: Path, sizes: dict[str, int]) -> tuple[tuple[str, ...], di
         names = sorted(filled, key=ALL_CLASSES.index)
     else:
         names = sorted(filled, key=lambda name: (int(name) if name.isdecimal() else -1, name.casefold()))
-    return tuple(names), {name: k for k, name in enumerate(names)}
+    return tuple(names), {filled[name]: k for k, name in enumerate(names)}
 
 
 def set_classes(
-    place: Path,
-    sizes: dict[str, int],
-    name: str,
-    classes: Sequence[str],
-    numberings: Sequence[Numbering],
-    counts: Sequence[int],
+    place: Path, meant: dict[str, str], name: str, classes: Sequence[str]
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names in canonical order and {key: class} of a set whose classes are known."""
-    if numberings and sizes and all(name.isdecimal() for name in sizes):
-        names = read_numbers(place, sizes, numberings, dict(zip(ALL_CLASSES, counts, strict=False)))
-    else:
-        possible = {*classes, CONTEMPT} if name in WITH_CONTEMPT else {*classes}
-        names = {folder: folder for folder in sizes if folder in possible}
-    missing, strange = [one for one in classes if one not in names.values()], sorted(sizes.keys() - names.keys())
+    possible = {*classes, CONTEMPT} if name in WITH_CONTEMPT else {*classes}
+    names = {folder: one for folder, one in meant.items() if one in possible}
+    missing, strange = [one for one in classes if one not in names.values()], sorted(meant.keys() - names.keys())
     if missing or strange:
         problem = f"is no class of {name}" if strange else "class folder not found"
         own = f"; --data {OWN}:PATH takes any classes"
@@ -211,30 +206,70 @@ def set_classes(
     return kept, {folder: ALL_CLASSES.index(name) for folder, name in names.items()}
 
 
-def read_numbers(place: Path, sizes: dict[str, int], numberings: Sequence[Numbering], counts: dict[str, int]) -> dict[str, str]:
-    """{number: class name}: as classes.txt says, else as the one numbering there is, else as the one that fits the counts."""
-    listed = (place.parent if part_of(place.name) else place) / ORDER_FILE
-    numbers = sorted(sizes, key=int)
-    if listed.exists():
-        lines = [(number, line.strip()) for number, line in enumerate(text_lines(listed), 1) if line.strip()]
-        names = [ALL_CLASSES[class_of(line, listed, number)] for number, line in lines]
-        if len(set(names)) != len(names) or len(names) != len(numbers):
-            raise bad(
-                listed, f"{len(names)} lines do not name the {len(numbers)} folders", "write each class once, a line each"
-            )
-        return dict(zip(numbers, names, strict=True))
+def read_numbers(
+    root: Path, place: Path, found: dict[str, Found], name: str, numberings: Sequence[Numbering], notes: list[str]
+) -> dict[str, str]:
+    """{key: class name}: of numbers as classes.txt or the sizes tell, which is noted; else as the folders are called."""
+    folders, listed = next(iter(found.values())), beside(root, ORDER_FILE)
+    if not folders or not all(map(str.isdecimal, folders)) or not (listed or numberings):
+        return {folder: folder for folder in folders}
+    numbers = sorted(folders, key=int)
     possible = [numbering for numbering in numberings if numbering.numbers() == numbers]
-    fitting = [numbering for numbering in possible if len(possible) == 1 or numbering.fits(sizes, counts)]
-    if len(fitting) == 1:
-        return dict(zip(numbers, fitting[0].classes, strict=True))
-    if not possible:
-        known = dict.fromkeys(f"{one.numbers()[0]}..{one.numbers()[-1]}" for one in numberings)
-        raise bad(place, f"has class folders {', '.join(numbers[:9])}", f"expected {' or '.join(known)}")
-    orders = {one.whose: one.classes for one in reversed(possible)}  # of each, the first
-    enough = next(n for n in range(3, 9) if len({classes[:n] for classes in orders.values()}) == len(orders))
-    readings = " or ".join(f"{whose} ({', '.join(orders[whose][:enough])}, ...)" for whose in reversed(orders))
-    problem = f"{numbers[0]}..{numbers[-1]} may be {readings}, and the sizes do not tell"
-    raise bad(place, problem, f"name the classes in {shown(listed)}, one a line, in the order of the numbers")
+    if listed:
+        names, evidence = read_order(listed, numbers, name), f"as {listed.name} says"
+    elif told := tell_order(found, name, numbers, possible):
+        names, evidence = told
+    else:
+        raise untold(root, place, numbers, possible or numberings)
+    notes.append(f"folders {numbers[0]} to {numbers[-1]} are {', '.join(names)}, {evidence}")
+    return dict(zip(numbers, names, strict=True))
+
+
+def read_order(listed: Path, numbers: Sequence[str], name: str) -> list[str]:
+    """The names in classes.txt, one a line."""
+    lines = [(number, line.strip()) for number, line in enumerate(text_lines(listed), 1) if line.strip()]
+    names = [key(line) if name == OWN else ALL_CLASSES[class_of(line, listed, number)] for number, line in lines]
+    if len(set(names)) != len(names) or len(names) != len(numbers):
+        problem = f"{len(names)} lines do not name the {len(numbers)} folders"
+        raise bad(listed, problem, "write each class once, a line each")
+    return names
+
+
+def tell_order(
+    found: dict[str, Found], name: str, numbers: Sequence[str], possible: Sequence[Numbering]
+) -> tuple[Sequence[str], str] | None:
+    """The classes of `numbers`, and what tells them: the sizes of the folders, or that one numbering alone is possible.
+
+    Sizes tell where they differ from a release's, scaled to as many images, by fewer images in all than any two classes of it
+    do: every other order is then further off. And they speak against the one numbering where they are nearly another order's.
+    """
+    sizes = {split: np.array([len(part.get(number, ())) for number in numbers]) for split, part in found.items()}
+    only = possible[0] if len(possible) == 1 else None
+    for release in EXPECTED[name]:
+        for part, counts in (
+            (next(iter(sizes.values())), release["train"]),
+            (sum(sizes.values()), np.sum([*release.values()], axis=0)),
+        ):
+            if len(part) != len(counts):
+                continue
+            wanted = np.array(counts) * part.sum() / np.sum(counts)
+            order = np.argsort(counts)[np.argsort(np.argsort(part))]  # the folder of each rank has the class of that rank
+            off = np.abs(part - wanted[order]).sum()
+            if off < np.diff(np.sort(wanted)).min():
+                return [ALL_CLASSES[k] for k in order], f"as their sizes tell, which are a release's to {off:.0f} images"
+            if only and off < NEARLY * part.sum() <= np.abs(part - wanted[list(map(ALL_CLASSES.index, only.classes))]).sum():
+                return None
+    return only and (only.classes, f"in {only.whose}; their sizes, which are no release's, do not confirm it")
+
+
+def untold(root: Path, place: Path, numbers: Sequence[str], possible: Sequence[Numbering]) -> DataError:
+    if possible[0].numbers() != numbers:
+        known = dict.fromkeys(f"{one.numbers()[0]}..{one.numbers()[-1]}" for one in possible)
+        return bad(place, f"has class folders {', '.join(numbers[:9])}", f"expected {' or '.join(known)}")
+    enough = next(n for n in range(3, 9) if len({one.classes[:n] for one in possible}) == len(possible))
+    readings = [f"{one.whose} ({', '.join(one.classes[:enough])}, ...)" for one in possible]
+    problem = f"{numbers[0]}..{numbers[-1]} may be {' or '.join(readings)} or another, and the sizes do not tell"
+    return bad(place, problem, f"name the classes in {shown(root / ORDER_FILE)}, one a line, in the order of the numbers")
 
 
 # --- what a class folder must be --------------------------------------------------------------------------------------
@@ -265,8 +300,8 @@ def refuse_copies(found: Found) -> None:
 
 def tell_people(root: Path, files: Sequence[Path], person: str | None) -> tuple[list[int] | None, list[int] | None]:
     """Identities and sequences [N], from identities.csv or from the files' names; None for what they do not tell."""
-    if (root / IDENTITIES).exists():
-        return read_identities(root, files), None
+    if listed := beside(root, IDENTITIES):
+        return read_identities(root, listed, files), None
     if person is None:
         return None, None
     try:
@@ -285,9 +320,8 @@ def tell_people(root: Path, files: Sequence[Path], person: str | None) -> tuple[
     return identities, coded([(who["person"].lower(), who["sequence"]) for who in seen]) if "sequence" in seen[0] else None
 
 
-def read_identities(root: Path, files: Sequence[Path]) -> list[int]:
+def read_identities(root: Path, listed: Path, files: Sequence[Path]) -> list[int]:
     """[N] who is seen, from identities.csv: file (such as Train/Angry/x.png) and identity, any text; every image once."""
-    listed = root / IDENTITIES
     rows = list(read_table(listed, ("file", "identity")))
     names = [str(relative_path(row["file"], listed, line)).lower() for line, row in rows]
     refuse_duplicates(names, listed, [line for line, _ in rows])

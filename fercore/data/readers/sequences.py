@@ -89,7 +89,7 @@ def ck_labels(folder: Path, skipped: Counter[str]) -> dict[tuple[str, str], int]
         refuse_labels(subject)
         for sequence in subfolders(subject, skipped):
             files = label_files(sequence)
-            skipped["files beside the labels that are none"] += len(list_folder(sequence)) - len(files)
+            skipped["files beside the labels that are none"] += len(list_folder(sequence, skipped)) - len(files)
             if len(files) > 1:
                 raise bad(files[1], f"is a second label of its sequence, beside {files[0].name}", "delete the wrong one")
             for file in files:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import compress, permutations
+from itertools import chain, compress
 from pathlib import Path
 
 from fercore.data.names import OWN, WITH_CONTEMPT
-from fercore.data.readers.affectnet import read_lists, read_npy, read_yolo
+from fercore.data.readers.affectnet import LIST_FOLDER, LISTS, read_lists, read_npy, read_yolo
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
-from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.fer2013 import (
     CK_MIXED,
     EMOTIONS,
@@ -20,6 +19,7 @@ from fercore.data.readers.fer2013 import (
     read_fer_folders,
     read_npz,
     read_pixels_of,
+    read_voted_folders,
     with_votes,
 )
 from fercore.data.readers.files import (
@@ -28,7 +28,6 @@ from fercore.data.readers.files import (
     bad,
     find_archive,
     is_folder,
-    is_junk,
     list_folder,
     require_folder,
     subfolders,
@@ -45,13 +44,8 @@ FER = Numbering("FER2013's order", tuple(CLASS_NAMES[k] for k in (5, 2, 1, 3, 4,
 AFFECTNET = Numbering("AffectNet's order", tuple(CLASS_NAMES[k] for k in (6, 3, 4, 0, 1, 2, 5)))
 AFFECTNET_8 = Numbering("AffectNet's order", (*AFFECTNET.classes, CONTEMPT))
 
-# From 1 RAF-DB's folders are numbered in one way. From 0 some keep its order, and the README of the released DACL code names
-# four folders of seven: the others hold surprise, anger and fear in an order that it does not give.
-RAF = (Numbering("RAF-DB's order", CLASS_NAMES, first=1), Numbering("RAF-DB's order", CLASS_NAMES), ALPHABET)
-RAF += tuple(
-    Numbering("the DACL code's", ("Neutral", "Happiness", "Sadness", *three, "Disgust"))
-    for three in permutations(("Surprise", "Anger", "Fear"))
-)
+DACL = Numbering("the DACL code's", ("Neutral", "Happiness", "Sadness", "?", "?", "?", "Disgust"))  # as its README names them
+RAF = (Numbering("RAF-DB's order", CLASS_NAMES, first=1), Numbering("RAF-DB's order", CLASS_NAMES), AFFECTNET, ALPHABET, DACL)
 
 
 @dataclass(frozen=True)
@@ -59,18 +53,27 @@ class Layout:
     """One form of a set.
 
     Args:
-        marks: what its folder holds, all of it, in any case: patterns of a file's or, ending in "/", a folder's name; | is or.
+        marks: what its folder holds, all of it, in any case: patterns of a file's or, ending in "/", a folder's path; | is or.
         read: from that folder to a catalog.
         example: how an error shows what is expected, where the marks would not tell.
+        lists: patterns of further files, below that folder, which may stand for it.
     """
 
     marks: tuple[str, ...]
     read: Callable[[Path], Catalog]
     example: str = ""
+    lists: tuple[str, ...] = ()
 
     def lies_in(self, folder: Path) -> bool:
-        names = [entry.name + "/" * is_folder(entry) for entry in list_folder(folder)]
-        return all(any(matches(name, mark) for name in names if not is_junk(name)) for mark in self.marks)
+        return all(any(holds(folder, one) for one in mark.split("|")) for mark in self.marks)
+
+    def folder_of(self, file: Path) -> Path | None:
+        """The folder of this form that one of its files stands for."""
+        for pattern in (*self.lists, *chain(*(mark.split("|") for mark in self.marks))):
+            depth = pattern.count("/") + 1
+            if matches("/".join(file.parts[-depth:]), pattern) and self.lies_in(file.parents[depth - 1]):
+                return file.parents[depth - 1]
+        return None
 
     def __str__(self) -> str:
         return self.example or " and ".join(mark.replace("|", " or ") for mark in self.marks)
@@ -90,6 +93,7 @@ FER_TABLES = (
     Layout(("fer2013.npz",), read_npz),
     *tables("fer2013", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz", "fer2013.tar"),
 )
+AFFECTNET_LISTS = tuple(f"{place}{name}" for place in (f"{LIST_FOLDER}/", "") for name in LISTS.values())
 CK_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
 CK_CLASSES = tuple(name for name in (*CLASS_NAMES, CONTEMPT) if name != "Neutral")
 JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
@@ -97,31 +101,23 @@ JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.clas
 
 SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read
     "rafdb": (
-        Layout(("EmoLabel/",), read_rafdb),
-        folders("rafdb", numberings=RAF, counts=EXPECTED["rafdb"][0]["train"], unique=True),
+        Layout(("EmoLabel/",), read_rafdb, lists=("EmoLabel/list_pa*tition_label.txt",)),
+        folders("rafdb", numberings=RAF, unique=True),
     ),
     "affectnet": (
-        Layout(("train_set/",), read_npy),
-        Layout(("training.csv|Manually_Annotated_file_lists/",), read_lists),
-        Layout(("data.yaml",), read_yolo),
-        folders(
-            "affectnet",
-            numberings=(AFFECTNET, AFFECTNET_8, ALPHABET, ALPHABET_8),
-            counts=EXPECTED["affectnet"][1]["train"],
-        ),
+        Layout(("train_set/images/|train_set/annotations/",), read_npy),
+        Layout(("training.csv|Manually_Annotated_file_lists/",), read_lists, lists=AFFECTNET_LISTS),
+        Layout(("data.yaml|dataset.yaml", "train*/images/|images/train*/"), read_yolo),
+        folders("affectnet", numberings=(AFFECTNET, AFFECTNET_8, ALPHABET, ALPHABET_8)),
     ),
     "fer2013": (
         *FER_TABLES,
         Layout(("train.csv", "test.csv"), read_challenge),
-        Layout(
-            ("train*/",),
-            partial(read_fer_folders, numberings=(FER, ALPHABET), counts=EXPECTED["fer2013"][0]["train"]),
-            "train/CLASS/",
-        ),
+        Layout(("train*/",), partial(read_fer_folders, numberings=(FER, ALPHABET)), "train/CLASS/"),
     ),
     "ferplus": (
         *(Layout((VOTES, *form.marks), partial(with_votes, form.read)) for form in FER_TABLES),
-        folders("ferplus"),
+        Layout(("train*/",), read_voted_folders, "train/CLASS/"),
     ),
     "ckplus": (
         Layout(("cohn-kanade-images/|extended-cohn-kanade-images/|Emotion/|Emotion_labels/",), read_ckplus),
@@ -153,8 +149,6 @@ def read_set(name: str, path: Path, *, classes: int | None = None, votes: str | 
         DataError: nothing there that is a form of the set, or what its reader finds wrong.
     """
     folder, layout = find_layout(name, Path(path))
-    if votes and VOTES not in layout.marks:
-        raise bad(folder, "has no votes", f"votes={votes} needs {VOTES} beside a table or array of FER2013")
     catalog = layout.read(folder, **how, **({"votes": votes} if votes else {}))
     return catalog if classes == 8 or name not in WITH_CONTEMPT else without_contempt(catalog)
 
@@ -164,12 +158,11 @@ def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
     layouts = SETS[name]
     expected = "; or ".join(map(str, layouts))
     if path.is_file():
-        named = [form for form in layouts if any(matches(path.name, mark) for mark in form.marks)]
-        if not named and path.suffix.lower() in ARCHIVES:
+        if named := next(((folder, form) for form in layouts if (folder := form.folder_of(path))), None):
+            return named
+        if path.suffix.lower() in ARCHIVES:
             raise bad(path, "is an archive", "unpack it, and give its folder")
-        if not named:
-            raise bad(path, f"is no file of {name}", f"expected {expected} ({LAYOUTS})")
-        return path.parent, named[0]
+        raise bad(path, f"is no file of {name}", f"expected {expected} ({LAYOUTS})")
     require_folder(path, expected)
     folder = path
     while True:
@@ -191,8 +184,15 @@ def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
     raise bad(path, problem, f"expected {expected} ({LAYOUTS}){classes}")
 
 
-def matches(name: str, mark: str) -> bool:
-    return any(fnmatchcase(name.lower(), one.lower()) for one in mark.split("|"))
+def holds(folder: Path, pattern: str) -> bool:
+    """Whether there is a folder, or for a pattern that does not end in "/" anything else, of this path below `folder`."""
+    first, slash, rest = pattern.partition("/")
+    found = [entry for entry in list_folder(folder) if matches(entry.name, first) and is_folder(entry) == bool(slash)]
+    return any(holds(folder / entry.name, rest) for entry in found) if rest else bool(found)
+
+
+def matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name.lower(), pattern.lower())
 
 
 def without_contempt(catalog: Catalog) -> Catalog:
