@@ -20,7 +20,10 @@ from fercore.errors import ConfigError
 from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir
 
-SPAWN = multiprocessing.get_context("spawn")  # fork and torch's thread pools do not go together
+# Workers are forked by a server that has loaded all of this and computed nothing: fork and PyTorch's thread pools do not go
+# together, and a new interpreter needs seconds to load it. The first optimizer of a process loads torch._dynamo.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["fercore.train", "torch._dynamo"])
 SLURM_DEFAULTS = {"job_name": "fercore", "time": 240}  # submitit's own limit is five minutes
 
 
@@ -35,7 +38,7 @@ class CorePool(Executor):
 
     def __init__(self, processes: int) -> None:
         self.threads = ThreadPoolExecutor(processes, initializer=leave_interrupts)
-        self.end, self.leash = SPAWN.Pipe(duplex=False)
+        self.end, self.leash = FORKS.Pipe(duplex=False)
         self.idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         for _ in range(processes):
             self.idle.put(one_process(self.end))
@@ -84,7 +87,7 @@ def core_pool(count: int, device: str) -> CorePool:
 def one_process(end: Connection) -> ProcessPoolExecutor:
     """A pool of one process, which starts with its first run and ends with the other end of the pipe."""
     session_start()  # the worker is of this session: a fresh run that is tried again must not forget its checkpoint
-    return ProcessPoolExecutor(1, mp_context=SPAWN, initializer=start_worker, initargs=(end,))
+    return ProcessPoolExecutor(1, mp_context=FORKS, initializer=start_worker, initargs=(end, dict(os.environ)))
 
 
 def leave_interrupts() -> None:
@@ -92,8 +95,13 @@ def leave_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def start_worker(end: Connection) -> None:
-    """One thread, and no life after the pool: a killed sweep must not leave workers that train on for hours."""
+def start_worker(end: Connection, environment: dict[str, str]) -> None:
+    """One thread, and no life after the pool: a killed sweep must not leave workers that train on for hours.
+
+    The environment is that of now; the server's is that of the first sweep.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     torch.set_num_threads(1)
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a worker that is ended leaves behind
     threading.Thread(target=exit_with_pipe, args=(end,), daemon=True).start()
