@@ -125,8 +125,15 @@ def check_rows(name: str, rows: Tensor, dim: int | None = None, *, least: int = 
     check_finite(name, rows)
 
 
+def check_real(name: str, value: float) -> None:
+    """Raise TypeError where `value` is text or None."""
+    if value is None or isinstance(value, str):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+
+
 def check_number(name: str, value: float, *, least: float = -math.inf) -> None:
-    """Raise ValueError unless `value` is finite and no smaller than `least`."""
+    """Raise ValueError or TypeError unless `value` is a number, finite and no smaller than `least`."""
+    check_real(name, value)
     if not (math.isfinite(value) and value >= least):
         wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
         raise ValueError(f"{name} must be {wanted}, got {value}")

@@ -170,7 +170,8 @@ def predict(
         StoreError: as `load_trained`, or the run does not tell how its images were normalized.
         DataError: one is no readable image, or `images` is one itself.
     """
-    if isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+    one = isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    if one or not isinstance(images, Iterable):
         raise DataError(f"predict takes a list of images, got one {type(images).__name__}; write [image]")
     images = list(images)
     trained = load_trained(run, device, epoch="best")

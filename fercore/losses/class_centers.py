@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercore.checks import check_attention, check_choice, check_embeddings, check_like, promoted
+from fercore.checks import check_attention, check_choice, check_embeddings, check_like, check_real, promoted
 from fercore.choices import INITS
 from fercore.parallel.sums import all_reduce, world_size
 
@@ -59,6 +59,7 @@ class ClassCenters(FullPrecision):
         if num_classes < 1 or dim < 1:
             raise ValueError(f"num_classes and dim must be at least 1, got {num_classes} and {dim}")
         check_choice("init", init, INITS)
+        check_real("alpha", alpha)
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
         self.alpha, self.across_processes = alpha, across_processes

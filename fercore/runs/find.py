@@ -74,6 +74,8 @@ def find_run(run: str | Path) -> Path:
     Raises:
         StoreError: there is none.
     """
+    if not isinstance(run, str | os.PathLike):
+        raise StoreError(f"a run is its config, its id or its folder, got {type(run).__name__}")
     given = Path(run).expanduser()
     folder = given if given.is_dir() else given.parent if given.is_file() else runs_dir() / "store" / given
     if not (folder / "result.json").is_file():

@@ -153,6 +153,15 @@ def test_a_step_size_outside_0_to_1_is_refused(options):
     assert losses.ClassCenters(3, 2, alpha=1).alpha == 1
 
 
+@pytest.mark.parametrize("value", ["a", "0.5", None])
+def test_what_is_no_number_is_named(value):
+    x, y = torch.eye(4), torch.arange(4) % 2
+    with pytest.raises(TypeError, match=rf"^alpha must be a number, got {value!r}$"):
+        losses.ClassCenters(3, 2, alpha=value)
+    with pytest.raises(TypeError, match=rf"^neg_margin must be a number, got {value!r}$"):
+        losses.contrastive_loss(x, y, neg_margin=value)
+
+
 # --- torch.compile ----------------------------------------------------------------------------------------------------
 
 

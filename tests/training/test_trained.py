@@ -67,9 +67,11 @@ def test_an_array_that_is_no_image_is_one_line(shape, tiny):
 def test_one_image_instead_of_a_list_is_refused_and_any_list_will_do(tiny):
     """A color image alone would be read as H gray ones."""
     run, image = train(tiny()).config.id, np.zeros((28, 28, 3), np.uint8)
-    for alone in ("face.jpg", Path("face.jpg"), Image.fromarray(image), image):
+    for alone in ("face.jpg", Path("face.jpg"), Image.fromarray(image), image, None, 3):
         with pytest.raises(DataError, match=r"^predict takes a list of images, got one \w+; write \[image\]$"):
             predict(alone, run)
+    with pytest.raises(StoreError, match=r"^a run is its config, its id or its folder, got NoneType$"):
+        predict([image], None)
     for thing in (None, 3, b"face.jpg", torch.zeros(3, 28, 28)):
         with pytest.raises(DataError, match=r"^an image is a file, a Pillow image or an array of uint8, got \w+$"):
             predict([thing], run)
