@@ -29,8 +29,7 @@ course: $(READY)
 
 # A worker more than there are cores, for tests wait as well, each with whole files: their cells and fixtures belong together.
 # The files come in the order of their names, so that the longest, the course, is begun early.
-WORKERS := $(shell python3 -c "import os; print(min(8, 1 + os.cpu_count()))")
-ON_ALL_CORES := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+ON_ALL_CORES := -n $(shell expr 1 + $$(nproc)) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 STRICTLY := --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 test: $(READY)
 	$(PYTHON) -m ruff check .
