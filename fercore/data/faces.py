@@ -89,12 +89,7 @@ def load_faces(
 
 
 def usable(
-    catalog: Catalog,
-    parts: list[np.ndarray],
-    numbers: np.ndarray,
-    labels: np.ndarray,
-    flat: np.ndarray,
-    doubtful: str | None,
+    catalog: Catalog, parts: list[np.ndarray], numbers: np.ndarray, labels: np.ndarray, flat: np.ndarray, doubtful: str | None
 ) -> list[np.ndarray]:
     """`parts`, or what `drop_doubtful` leaves of them, which is said; DataError where one has no images."""
     kept = drop_doubtful(parts, numbers, labels, flat) if doubtful == "dropped" else parts

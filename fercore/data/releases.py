@@ -24,12 +24,7 @@ SIDE = 64  # to which images are decoded: of a large JPEG every byte is read, an
 
 
 def check_dataset(
-    name: str,
-    root: Path,
-    *,
-    val_fraction: float = 0.1,
-    doubtful: str | None = None,
-    **how: int | str,
+    name: str, root: Path, *, val_fraction: float = 0.1, doubtful: str | None = None, **how: int | str
 ) -> tuple[str, bool]:
     """Read the data set `name` at `root`, decode every image, compare its counts, and tell what ruins results or a training.
 

@@ -46,6 +46,7 @@ FORMS = {  # layout of TREES -> what lies in PATH
     "ckplus": "`cohn-kanade-images/S005/001/*.png`, `Emotion/S005/001/*_emotion.txt`: the release",
     "ckplus-zips": "the same, its zips unpacked: `extended-cohn-kanade-images/`, `Emotion_labels/`",
     "ckplus-48": "`anger/S010_004_00000017.png`: CK+48",
+    "ckplus-48-parts": "the same in `train/` and `test/`",
     "ckplus-table": "`ckextended.csv`",
     "mmi": "`Sessions/1767/session.xml`, `S002-106.xml`, frames",
     "mmi-table": "`frames.csv` (file, subject, session, emotion)",
@@ -201,11 +202,6 @@ def people_in_classes(root: Path) -> None:
     trees.class_folders(root, ["happy/anna", "happy/bob", "sad/anna"], {"": (2, 2, 2)})
 
 
-def parts_of_ckplus(root: Path) -> None:
-    """Whose test folder alone looks like CK+48."""
-    trees.class_folders(root, trees.CK_48, {"train": (3,) * 7, "test": (1,) * 7})
-
-
 def both_spellings(root: Path) -> None:
     trees.class_folders(root, ["\u00e4rger", "freude", "a\u0308rger"], {"": (3, 3, 3)})
 
@@ -230,7 +226,7 @@ def unprintable(root: Path) -> None:
         ("fer2013", seven_and_contempt, "", "train/Contempt: is no class of fer2013; expected Surprise, "),
         ("folder", lambda root: root.mkdir(), "", "has no class folders; expected two or more"),
         ("folder", people_in_classes, "", "has 0 class folders with images; expected two or more, each with the images of"),
-        ("ckplus", parts_of_ckplus, "", r"set: is no folder of ckplus; expected cohn-kanade-images/ .* or anger/, contempt/, "),
+        ("ckplus", trees.rafdb, "", r"set: is no folder of ckplus; expected cohn-kanade-images/ .* or anger/, contempt/, "),
         ("folder", both_spellings, "", "is a second folder of a class, beside .*; put them into one, or rename one"),
         ("jaffe", trees.own, "", r"is no folder of jaffe; expected KA\.AN1\.39\.tiff"),
         ("folder", trees.own, "nowhere", "folder not found; expected two class folders or more"),

@@ -286,6 +286,14 @@ def ckplus_48(root: Path, image: ImageMaker = draw) -> None:
             save(image(20 * number + frame), root / CK_48[number % 7] / name)
 
 
+def ckplus_48_parts(root: Path, image: ImageMaker = draw) -> None:
+    """Divided by someone: the last frame of each sequence is a test image."""
+    ckplus_48(root / "train", image)
+    for file in sorted((root / "train").rglob("*14.png")):
+        (root / "test" / file.parent.name).mkdir(parents=True, exist_ok=True)
+        file.rename(root / "test" / file.parent.name / file.name)
+
+
 def ckplus_table(root: Path, image: ImageMaker = draw) -> None:
     usages = ["Training"] * 8 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
     pixels = [" ".join(map(str, np.asarray(image(i).convert("L").resize((48, 48))).flatten())) for i in range(24)]
@@ -376,6 +384,7 @@ TREES: dict[str, tuple[str, Callable[..., None]]] = {  # layout -> reader, build
     "ckplus": ("ckplus", ckplus),
     "ckplus-zips": ("ckplus", ckplus_zips),
     "ckplus-48": ("ckplus", ckplus_48),
+    "ckplus-48-parts": ("ckplus", ckplus_48_parts),
     "ckplus-table": ("ckplus", ckplus_table),
     "mmi": ("mmi", mmi),
     "mmi-table": ("mmi", mmi_table),

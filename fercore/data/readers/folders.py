@@ -77,7 +77,7 @@ def read_folders(
         classes: those that must be there; contempt may be where the set has it.
         numberings: what numbers may mean as names, for the error where neither sizes nor classes.txt tell.
         person: a pattern of file names, without suffix, whose groups `person` and perhaps `sequence` tell who is seen.
-        folds: of people, where the set has no test split.
+        folds: of people, in which a set without a test split is tested; parts that someone made of it are read as one.
         unique: a file name is one image: in two class folders it has two labels.
 
     Raises:
@@ -103,8 +103,11 @@ def read_folders(
             files += images.values()
             labels += [class_of_folder.get(folder)] * len(images)
             splits += [split] * len(images)
+    if folds and "all" not in parts:
+        splits = ["all"] * len(files)
+        notes.append(f"{', '.join(folder.name for folder in parts.values())} are read as one, and tested in folds of people")
     who, sequences = tell_people(root, files, person)
-    more = {"identities": who, "sequences": sequences, "folds": folds if "all" in parts else 0}
+    more = {"identities": who, "sequences": sequences, "folds": folds}
     return make_catalog(name, root, labels, splits, skipped, files=tuple(files), class_names=names, notes=notes, **more)
 
 

@@ -122,7 +122,14 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
     "ckplus": (
         Layout(("cohn-kanade-images/|extended-cohn-kanade-images/|Emotion/|Emotion_labels/",), read_ckplus),
         *tables("ckplus", "ckextended.csv", emotions=(*EMOTIONS, CONTEMPT), notes=[CK_MIXED]),
-        folders("ckplus", ("ang*/", "dis*/"), "anger/, contempt/, ...", classes=CK_CLASSES, person=CK_NAMES, folds=CK_FOLDS),
+        folders(
+            "ckplus",
+            ("ang*/|train*/ang*/", "dis*/|train*/dis*/"),
+            "anger/, contempt/, ...",
+            classes=CK_CLASSES,
+            person=CK_NAMES,
+            folds=CK_FOLDS,
+        ),
     ),
     "mmi": (Layout(("frames.csv",), read_mmi_table), Layout(("Sessions/",), read_mmi)),
     "sfew": (folders("sfew"),),
