@@ -1,4 +1,7 @@
-"""Processes that begin at once: a server that has loaded PyTorch and the library forks them, one server a test process."""
+"""Processes that begin at once: a server that has loaded PyTorch and the library forks them, one server a test process.
+
+What a test's file imports and the server has not, each process imports anew, in a second or two.
+"""
 
 import multiprocessing
 import os
@@ -7,7 +10,7 @@ from collections.abc import Callable
 import torch.multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses"])
+FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses", "fercore.papers.markdown", "fercore.course.notebooks"])
 
 
 def in_two_processes(function: Callable[..., None], *arguments: object) -> None:
