@@ -10,7 +10,9 @@ from collections.abc import Callable
 import torch.multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["fercore.train", "fercore.papers.analyses", "fercore.papers.markdown", "fercore.course.notebooks"])
+FORKS.set_forkserver_preload(
+    ["fercore.train", "fercore.papers.analyses", "fercore.papers.markdown", "fercore.course.notebooks"]
+)
 
 
 def in_two_processes(function: Callable[..., None], *arguments: object) -> None:
