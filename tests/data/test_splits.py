@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from fercore.data.splits import held_identities, hold_out, subject_folds
+from fercore.data.splits import Images, held_identities, hold_out, subject_folds
 from fercore.errors import DataError
 
 SEEDS = range(25)
@@ -17,6 +18,13 @@ def random_set(seed: int, subjects: int = 30, images: int = 400) -> tuple[np.nda
     identities = 7 * rng.permutation(subjects)[(subjects * rng.random(images) ** 2).astype(int)]
     identities[:14] = 1000 + np.arange(14)  # so that no class is one person's alone
     return labels, identities
+
+
+def test_a_split_moves_as_a_whole():
+    """To a device without memory, which every machine has."""
+    moved = Images(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 1]), identities=torch.tensor([3, 4])).to("meta")
+    assert {part.device.type for part in (moved.images, moved.labels, moved.identities)} == {"meta"}
+    assert moved.sequences is None
 
 
 # --- hold_out ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.parallel.clock import session_start
 from fercore.runs import files
 from fercore.runs import shipped as shipped_store
-from fercore.runs.find import find_result
+from fercore.runs.find import find_record, find_result
 from fercore.runs.local import local_folder, open_folder
 from fercore.runs.result import write_result
 from fercore.runs.shipped import ship, shipped_analysis, shipped_folder, shipped_index, shipped_result
@@ -319,6 +319,20 @@ def test_shipped_only_names_the_command_and_trains_nothing(tiny, fits, monkeypat
 def test_results_compare_by_what_they_say(tiny):
     result = train(tiny())
     assert result != dataclasses.replace(result, status="diverged")
+    assert result == dataclasses.replace(result, array_file=None)  # not by where they lie
+
+
+def test_no_record_is_one_line_that_says_where_records_are(tiny):
+    with pytest.raises(StoreError) as error:
+        find_record(tiny().id)
+    assert f"no finished run {tiny().id!r}" in one_line(error.value)
+    assert "runs/store" in str(error.value)
+
+
+def test_json_with_what_is_no_number_is_not_written(tiny, tmp_path):
+    with pytest.raises(ValueError, match="Out of range"):
+        files.write(tmp_path / "result.json", {"loss": float("nan")}, tiny().id)
+    assert not list(tmp_path.glob("*.json*"))
 
 
 def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):

@@ -8,7 +8,7 @@ from fercore.data import Images, Splits
 from fercore.data.splits import fingerprint
 from fercore.errors import NotShipped, StoreError
 from fercore.runs import files
-from fercore.runs.identity import facts_of
+from fercore.runs.identity import describe_change, facts_of
 from fercore.runs.session import Record, Session
 from tests.messages import one_line
 
@@ -94,6 +94,20 @@ def test_a_run_does_not_go_on_with_changed_data(session):
         session.resume(parts(), data([0, 0, 1]))
     assert "is of a training on other data (its labels, people or sequences have changed)" in one_line(error.value)
     assert session.checkpoint.exists()
+
+
+def test_recorded_fingerprints_stay_what_they_are():
+    """Of another length or order, every stored result would be about other data."""
+    known = {"data_fingerprint": "e319473c4d3a470a", "label_fingerprint": "67d9946ebe9222a3", "train_images": 3}
+    assert facts_of(DATA) == known
+
+
+def test_a_change_is_told_as_far_as_the_record_goes():
+    now = facts_of(DATA)
+    assert describe_change(now, now) == ""
+    assert describe_change(now | {"data_fingerprint": "another"}, now) == "its images have changed"
+    assert describe_change({"data_fingerprint": "another"}, now) == "its images or labels have changed"
+    assert describe_change(now | {"train_images": 1234}, now) == "1,234 training images then, 3 now"
 
 
 def test_a_fresh_session_forgets_what_an_earlier_one_left_and_keeps_its_own(session, tiny, monkeypatch):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fercore.mining import mine_positives
+from fercore.mining import mean_of, mine_positives
 from tests.oracles import close, largest, matrices, searched, squared
 
 
@@ -83,6 +83,12 @@ def test_what_rounding_can_tell_apart_is_no_tie():
 def test_distances_are_those_of_the_first_center():
     positives, negatives = points(0, 1, 8), points(-1)  # seen from the last center, 0.5, the first two would not stay
     assert mine_positives(positives, negatives)[0].tolist() == [True, True, False]
+
+
+def test_autocast_does_not_round_the_mean():
+    rows, keep = torch.tensor([[1.0009765625], [5.0], [1.0009765625]]), torch.tensor([True, False, True])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(mean_of(rows, keep), rows[0])
 
 
 def test_only_the_kept_positives_have_a_gradient():

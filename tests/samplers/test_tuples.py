@@ -106,6 +106,11 @@ def test_few_images_make_small_tuples():
     assert sizes == [(1, 0), (2, 0), (2, 0)]
 
 
+def test_one_tuple_of_one_positive_and_one_negative_is_enough_to_ask_for():
+    made = all_tuples(*EVERYONE, tuples=1, positives=1, negatives=1)
+    assert {(len(positives), len(negatives)) for positives, negatives in made} == {(1, 1)}
+
+
 def test_an_epoch_follows_its_generator():
     labels, identities = EVERYONE
     assert all_tuples(labels, identities, seed=1) == all_tuples(labels, identities, seed=1)
