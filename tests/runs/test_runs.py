@@ -20,7 +20,7 @@ from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.parallel.clock import session_start
 from fercore.runs import files
 from fercore.runs import shipped as shipped_store
-from fercore.runs.find import find_record, find_result
+from fercore.runs.find import find_record, find_result, find_run
 from fercore.runs.local import local_folder, open_folder
 from fercore.runs.result import write_result
 from fercore.runs.shipped import ship, shipped_analysis, shipped_folder, shipped_index, shipped_result
@@ -327,6 +327,16 @@ def test_no_record_is_one_line_that_says_where_records_are(tiny):
         find_record(tiny().id)
     assert f"no finished run {tiny().id!r}" in one_line(error.value)
     assert "runs/store" in str(error.value)
+
+
+def test_runs_with_weights_are_named_up_to_five(store):
+    for number in range(6):
+        (store / f"run-{number}").mkdir(parents=True)
+        (store / f"run-{number}" / "best.safetensors").touch()
+        with pytest.raises(StoreError) as error:
+            find_run("mine")
+        assert ("..." in one_line(error.value)) == (number == 5)
+        assert "run-5" not in str(error.value)
 
 
 def test_json_with_what_is_no_number_is_not_written(tiny, tmp_path):

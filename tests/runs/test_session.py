@@ -52,7 +52,7 @@ def test_a_run_that_never_began_has_an_empty_record(tiny):
     assert session.find() is None
     assert session.weights("best") is None
     with session.locked():
-        assert session.resume(fresh, DATA) == Record(facts_of(DATA))
+        assert session.resume(fresh, DATA) == Record(facts_of(DATA), seconds=0.0)
     assert torch.equal(fresh["model"].weight, before)
 
 
