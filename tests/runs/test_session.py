@@ -9,7 +9,7 @@ from fercore.data.splits import fingerprint
 from fercore.errors import NotShipped, StoreError
 from fercore.runs import files
 from fercore.runs.identity import describe_change, facts_of
-from fercore.runs.session import Record, Session
+from fercore.runs.session import Record, Session, git_state, versions
 from tests.messages import one_line
 
 
@@ -94,6 +94,10 @@ def test_a_run_does_not_go_on_with_changed_data(session):
         session.resume(parts(), data([0, 0, 1]))
     assert "is of a training on other data (its labels, people or sequences have changed)" in one_line(error.value)
     assert session.checkpoint.exists()
+
+
+def test_the_code_is_named_by_its_commit():
+    assert versions()["commit"] == git_state()[0]
 
 
 def test_recorded_fingerprints_stay_what_they_are():
