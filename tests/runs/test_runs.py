@@ -20,7 +20,7 @@ from fercore.errors import ConfigError, NotShipped, StoreError
 from fercore.parallel.clock import session_start
 from fercore.runs import files
 from fercore.runs import shipped as shipped_store
-from fercore.runs.find import find_record, find_result, find_results, find_run
+from fercore.runs.find import find_record, find_result, find_results, find_run, is_stored
 from fercore.runs.local import local_folder, open_folder
 from fercore.runs.result import write_result
 from fercore.runs.shipped import ship, shipped_analysis, shipped_folder, shipped_index, shipped_result
@@ -327,6 +327,13 @@ def test_many_are_looked_up_as_one_is(tiny, monkeypatch):
     monkeypatch.setenv("FERCORE_SESSION_START", "2999-01-01T00:00:00+00:00")
     assert find_results([tiny(), tiny(seed=1)]) == [result, None]
     assert find_results([tiny()], fresh=True) == [None]
+
+
+def test_where_only_shipped_runs_count_those_here_are_not_stored(tiny, monkeypatch):
+    train(tiny())
+    assert is_stored(tiny())
+    monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
+    assert not is_stored(tiny())
 
 
 def test_no_record_is_one_line_that_says_where_records_are(tiny):
