@@ -92,7 +92,7 @@ def load_trained(
     Args:
         run: its config, and it is trained first where its weights are not here; or its id, its folder or a file in it.
         device: as in `train`.
-        epoch: "last", or "best" on the validation split.
+        epoch: "last", which a run's test numbers are of; or "best" on the validation split, which `predict` asks.
         with_objective: what the method had beside the network, too; it is kept of the last epoch alone.
 
     Raises:
@@ -152,16 +152,20 @@ def train_again(config: RunConfig, device: str, watch: Watch | None = None) -> R
 
 
 def predict(
-    images: Iterable[str | Path | Image.Image | np.ndarray], run: RunConfig | str | Path, *, device: str = "auto"
+    images: Iterable[str | Path | Image.Image | np.ndarray],
+    run: RunConfig | str | Path,
+    *,
+    device: str = "auto",
+    epoch: str = "best",
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """What a run's best-on-validation network sees in these images.
+    """What a run's network sees in these images: that of its epoch best on the validation split, unless told otherwise.
 
     A face should fill the image as it does in the run's data set: nothing here finds or aligns one.
 
     Args:
         images: N files, Pillow images, or arrays of uint8 [H, W] or [H, W, 3]; each is resized to the run's image size and
             cropped at its center.
-        run, device: as `load_trained` takes them.
+        run, device, epoch: as `load_trained` takes them.
 
     Returns:
         The K class names, and probabilities [N, K] that sum to 1 in each row.
@@ -174,7 +178,7 @@ def predict(
     if one or not isinstance(images, Iterable):
         raise DataError(f"predict takes a list of images, got one {type(images).__name__}; write [image]")
     images = list(images)
-    trained = load_trained(run, device, epoch="best")
+    trained = load_trained(run, device, epoch=epoch)
     names, channels = trained.class_names, len(trained.mean)
     if not images:
         return names, np.zeros((0, len(names)), dtype=np.float32)

@@ -33,6 +33,7 @@ def add_commands(commands: Any) -> None:
     look.add_argument("images", nargs="+", metavar="IMAGE")
     look.add_argument("--run", required=True, dest="source", metavar="RUN", help="a run's id, or a file in its folder")
     look.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    look.add_argument("--epoch", default="best", choices=("best", "last"), help="best on validation, or last (default: best)")
 
 
 def add_train(commands: Any) -> None:
@@ -141,7 +142,7 @@ def predict_command(options: argparse.Namespace) -> None:
 
     from fercore.trained import predict
 
-    names, probabilities = predict(options.images, options.source, device=options.device)
+    names, probabilities = predict(options.images, options.source, device=options.device, epoch=options.epoch)
     for image, row in zip(options.images, probabilities, strict=True):
         print(f"{printable(image)}: " + ", ".join(f"{names[k]} {row[k]:.3f}" for k in (-row).argsort()))
 

@@ -103,5 +103,5 @@ METHODS = center_rows() | tc3l_rows() | tuplet_rows() | baseline_rows()
 def find_method(name: str) -> Method:
     """The row of `name`; ConfigError lists the known ones."""
     if name not in METHODS:
-        raise ConfigError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
+        raise ConfigError(f"unknown method {name!r}; known: {', '.join(METHODS)}; if it is your own: was its module imported?")
     return METHODS[name]

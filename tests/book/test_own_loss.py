@@ -11,21 +11,26 @@ from fercore.paths import ROOT
 PAGE = ROOT / "book" / "exercises" / "own_loss.md"
 
 
-@pytest.fixture
-def without_traces(monkeypatch, tmp_path):
-    """A folder of one's own to import from; the table of methods and the imported modules are as before, afterwards."""
-    before = dict(METHODS)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    METHODS.clear()
-    METHODS.update(before)
+def forget() -> None:
+    """As in a fresh kernel: the method is unknown until its module is imported."""
+    METHODS.pop("soft-center", None)
     sys.modules.pop("my_loss", None)
 
 
+@pytest.fixture
+def without_traces(monkeypatch, tmp_path):
+    """A folder of one's own to import from; the table of methods and the imported modules are as before, afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    forget()
+
+
 def test_the_page_leads_to_a_place_on_the_leaderboard(without_traces, capsys):
-    file, *steps = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    file, check, *steps = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     name = re.match(r"# (\w+\.py)\n", file)[1]
     (without_traces / name).write_text(file, encoding="utf-8")
+    exec(check, {})
+    forget()
     space = {}
     for step in steps:
         exec(step.replace('PROFILE = "laptop"', 'PROFILE = "quick"'), space)

@@ -81,6 +81,17 @@ def test_one_image_instead_of_a_list_is_refused_and_any_list_will_do(tiny):
 
 
 @pytest.mark.usefixtures("short_test")
+def test_the_best_epoch_is_asked_unless_told_otherwise(tiny):
+    config, image = train(tiny(epochs=1)).config, np.zeros((28, 28), np.uint8)
+    last = load_trained(config, "cpu").model.state_dict()
+    other = {name: numbers.roll(1) for name, numbers in last.items()}
+    files.write(local_folder(config) / "best.safetensors", other, config.id)
+    answers = [predict([image], config, epoch=epoch)[1] for epoch in ("best", "last")]
+    np.testing.assert_array_equal(predict([image], config)[1], answers[0])
+    assert not np.array_equal(*answers)
+
+
+@pytest.mark.usefixtures("short_test")
 def test_a_network_is_loaded_by_config_id_folder_or_file_and_draws_nothing(tiny):
     config = train(tiny(method="center", epochs=2)).config
     folder = local_folder(config)
