@@ -310,6 +310,16 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "affectnet npy: annotation is a folder": ("affectnet-npy", folder_instead(NPY), (NPY, "npy")),
     "affectnet npy: no val_set": ("affectnet-npy", remove("val_set"), ("val_set/images", "folder not found")),
     "affectnet npy: no annotations": ("affectnet-npy", remove("val_set/annotations"), ("val_set/annotations",)),
+    "affectnet yolo: image missing": (
+        "affectnet-yolo",
+        remove("train/images/train3.jpg"),
+        ("train/labels/train3.txt", "has no image of its name"),
+    ),
+    "affectnet yolo: image missing, parts": (
+        "affectnet-yolo-parts",
+        remove("images/valid/valid3.jpg"),
+        ("labels/valid/valid3.txt", "has no image of its name"),
+    ),
     # FER2013
     "fer2013: no table": ("fer2013", remove("fer2013.csv"), ("fer2013.csv", "no folder of fer2013")),
     "fer2013: unknown column": ("fer2013", swap("fer2013.csv", "pixels", "image"), ("fer2013.csv, line 1", "'pixels'")),

@@ -167,7 +167,7 @@ def test_another_file_is_refused(tmp_path):
     assert one_line(error.value)
 
 
-@pytest.mark.parametrize("layout", [layout for layout in FORMS if not layout.startswith("own")])
+@pytest.mark.parametrize("layout", FORMS)
 def test_a_set_alone_in_a_folder_is_found(tmp_path, layout):
     name, build = TREES[layout]
     build(tmp_path / "downloads" / "set")
@@ -245,6 +245,67 @@ def test_what_cannot_be_read_is_told_with_its_mend(tmp_path, name, build, below,
     assert one_line(error.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ["train_images", "test_images"],
+            "has test_images, train_images, which are no classes by their names; expected train/",
+        ),
+        (["FER2013Train", "FER2013Valid", "FER2013Test"], "which are no classes by their names"),
+        (["Original", "aligned"], "has Original, aligned, which are no classes by their names"),
+        (["my trainset", "my-testing-2"], "which are no classes by their names"),
+        (["Cat", "cat"], "/cat: is a second folder of a class, beside Cat; put them into one, or rename one"),
+        (["dog", "dog "], "/dog : is a second folder of a class, beside dog"),
+    ],
+)
+def test_folders_that_are_no_classes_of_their_own_are_refused(tmp_path, names, said):
+    trees.class_folders(tmp_path, names, {"": (3,) * len(names)})
+    with pytest.raises(DataError, match=said) as error:
+        READERS["folder"](tmp_path)
+    assert one_line(error.value)
+
+
+def test_classes_may_sound_like_splits(tmp_path):
+    trees.class_folders(tmp_path, ["festival", "contest", "train station", "trained", "valley"], {"": (3,) * 5})
+    assert len(READERS["folder"](tmp_path).class_names) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "builds", "told"),
+    [
+        ("fer2013", [trees.fer2013, trees.fer2013_folders], "fer2013.csv is read, and not train/CLASS/ beside it"),
+        (
+            "fer2013",
+            [trees.fer2013_icml, trees.fer2013_challenge],
+            "icml_face_data.csv is read, and not train.csv and test.csv beside it",
+        ),
+        ("ckplus", [trees.ckplus, trees.ckplus_48], "Emotion_labels/ is read, and not anger/, contempt/, ... beside it"),
+    ],
+    ids=["table-and-folders", "kaggle", "release-and-48"],
+)
+def test_of_several_forms_it_is_told_which_is_read(tmp_path, name, builds, told):
+    for build in builds:
+        build(tmp_path)
+    assert READERS[name](tmp_path).notes[-1].endswith(told)
+
+
+def test_a_table_that_is_named_is_the_one_that_is_read(tmp_path):
+    trees.fer2013_folders(tmp_path)
+    trees.fer2013(tmp_path)
+    assert not READERS["fer2013"](tmp_path / "fer2013.csv").notes
+
+
+def test_images_beside_the_folders_are_counted(tmp_path):
+    trees.own(tmp_path)
+    for place in ("a.jpg", "train/b.png", "test/c.bmp", "readme.txt", "train/bored/d.ppm"):
+        trees.write(tmp_path / place, "")
+    assert READERS["folder"](tmp_path).skipped == {
+        "images beside the folders, in none of them": 3,
+        "images of a format that is not read (.ppm; convert them to JPEG or PNG)": 1,
+    }
+
+
 # --- what numbers and names mean --------------------------------------------------------------------------------------
 
 
@@ -301,6 +362,31 @@ def test_classes_txt_names_ones_own(tmp_path):
     assert called == {"0": "Zen", "1": "Happiness", "2": "bored"}
     (tmp_path / "classes.txt").write_text("Zen\n")
     with pytest.raises(DataError, match=r"classes\.txt: 1 lines do not name the 3 folders") as error:
+        READERS["folder"](tmp_path)
+    assert one_line(error.value)
+
+
+@pytest.mark.parametrize("text", ["2 bored\n0: Zen\n# of 2019\n1_happy\n", "1happy\n\n02. bored\n 0\tZen\n"])
+def test_a_number_in_classes_txt_is_its_folders(tmp_path, text):
+    trees.own_numbered(tmp_path)
+    trees.write(tmp_path / "classes.txt", text)
+    assert READERS["folder"](tmp_path).notes == ("folders 0 to 2 are Zen, Happiness, bored, as classes.txt says",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2 bored\nZen\n1 happy\n", "begin with 2, 1, the folders are 0, 1, 2; begin every line with its folder's number"),
+        ("1 bored\n2 Zen\n3 happy\n", "begin with 1, 2, 3, the folders are 0, 1, 2; begin every line"),
+        ("bored 1\nhappy 2\nsad 0\n", "line 2: unknown expression 'happy 2'"),
+        ("# bored\nZen\nhappy\n", "2 lines do not name the 3 folders"),
+    ],
+    ids=["one-without", "from-one", "behind", "comment"],
+)
+def test_numbers_of_other_folders_are_refused(tmp_path, text, said):
+    trees.own_numbered(tmp_path)
+    trees.write(tmp_path / "classes.txt", text)
+    with pytest.raises(DataError, match=said) as error:
         READERS["folder"](tmp_path)
     assert one_line(error.value)
 

@@ -29,7 +29,7 @@ from fercore.data.readers.files import (
     text_lines,
     whole_number,
 )
-from fercore.data.readers.folders import find_parts
+from fercore.data.readers.folders import ORDER_FILE, find_parts
 
 EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")  # ids 0..7
 NO_EXPRESSION = {8: "None", 9: "Uncertain", 10: "No-Face"}
@@ -153,7 +153,7 @@ def read_yolo(root: Path) -> Catalog:
     An image of several boxes is left out, and counted: it is not said whose face a network would see.
 
     Raises:
-        DataError: no names in data.yaml, a label that is none of their numbers, or an empty split.
+        DataError: no names in data.yaml, a label that is none of their numbers or has no image, or an empty split.
     """
     listed = either(root, "data.yaml", "dataset.yaml")
     text = re.sub("#.*", "", "".join(text_lines(listed)))
@@ -168,9 +168,14 @@ def read_yolo(root: Path) -> Catalog:
     pictures = in_any_case(root, "images")
     for split, part in find_parts(pictures or root, skipped, notes, flat=bool(pictures)).items():
         labeled = either(root, f"labels/{part.relative_to(pictures)}") if pictures else either(part, "labels")
-        for image in find_images(part if pictures else either(part, "images"), skipped).values():
-            label = labeled / f"{image.stem}.txt"
-            boxes = [line for line in text_lines(label) if line.strip()] if label.exists() else []
+        seen = find_images(part if pictures else either(part, "images"), skipped)
+        texts = [Path(entry.name) for entry in list_folder(labeled)] if labeled.is_dir() else []
+        told = {text.stem.lower(): labeled / text for text in texts if text.suffix.lower() == ".txt"}
+        for stem in sorted(told.keys() - {Path(name).stem for name in seen} - {Path(ORDER_FILE).stem}):
+            raise bad(told[stem], "has no image of its name", "restore the image")
+        for image in seen.values():
+            label = told.get(image.stem.lower())
+            boxes = [line for line in text_lines(label) if line.strip()] if label else []
             if len(boxes) != 1:
                 skipped[f"images of {len(boxes)} boxes" if boxes else UNLABELED] += 1
                 continue

@@ -28,13 +28,16 @@ from fercore.errors import DataError
 from fercore.paths import shown
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".gif", ".jp2"})  # images in formats that are not read
+OTHER_SUFFIXES = frozenset(  # images in formats that are not read
+    {".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".dng"}
+)
 ARCHIVES = frozenset({".zip", ".rar", ".7z", ".gz", ".tgz", ".tar"})
 UNLABELED = "images without a label"
 MOST_BYTES = 2**30  # of what is unpacked; the largest, FER2013, has 300 MB
 LONGEST_LINE = SMALL_FILE = 2**20  # bytes; FER2013's lines have 10,000, a session's xml 3,000
 NO_IMAGE = "files and folders among the images that are no images"
 NOT_ENTERED = "folders among the images, which are not looked into"
+LOOSE = "images beside the folders, in none of them"
 NOT_READ = "images of a format that is not read ({}; convert them to JPEG or PNG)"
 LAYOUTS = "data/README.md of the repository shows the layouts"
 CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
@@ -113,9 +116,10 @@ def list_folder(folder: Path, skipped: Counter[str] | None = None) -> list[os.Di
 def subfolders(folder: Path, skipped: Counter[str]) -> list[Path]:
     """The folders in `folder`; whatever else lies there is counted."""
     entries = list_folder(folder, skipped)
-    wanted = [folder / entry.name for entry in entries if is_folder(entry)]
-    skipped[NO_IMAGE] += len(entries) - len(wanted)
-    return wanted
+    for entry in entries:
+        if not is_folder(entry):
+            skipped[LOOSE if is_image_name(entry.name) else why_skipped(entry)] += 1
+    return [folder / entry.name for entry in entries if is_folder(entry)]
 
 
 def is_junk(name: str) -> bool:

@@ -15,6 +15,7 @@ from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.files import (
     CLASS_BY_NAME,
+    LOOSE,
     bad,
     beside,
     class_of,
@@ -36,6 +37,7 @@ PARTS = {  # split -> how its folder is called, in any case
     "val": ("val", "valid", "validation", "val_set", "val_aligned_faces*", "publictest"),
     "test": ("test", "testing", "test_set", "test_aligned_faces*", "privatetest"),
 }
+VARIANTS = {"aligned", "original"}  # of RAF-DB's images
 IDENTITIES = "identities.csv"
 ORDER_FILE = "classes.txt"
 ALL_CLASSES = (*CLASS_NAMES, CONTEMPT)
@@ -114,7 +116,8 @@ def read_folders(
 def find_parts(root: Path, skipped: Counter[str], notes: list[str], *, flat: bool = False) -> dict[str, Path]:
     """Split -> its folder; "all" -> `root` where there are none. `flat`: images lie in them, not in class folders."""
     found: dict[str, Path] = {}
-    inside = subfolders(root, Counter())
+    beside_them: Counter[str] = Counter()
+    inside = subfolders(root, beside_them)
     for split in PARTS:
         folders = [folder for folder in inside if part_of(folder.name) == split]
         if len(folders) > 1:
@@ -124,6 +127,7 @@ def find_parts(root: Path, skipped: Counter[str], notes: list[str], *, flat: boo
     if not found:
         return {"all": root}
     skipped["folders beside those of the splits"] += sum(part_of(folder.name) is None for folder in inside)
+    skipped[LOOSE] += beside_them[LOOSE]
     if "train" not in found:
         raise bad(root, f"has {' and '.join(folder.name for folder in found.values())}, but no folder train", "restore it")
     if not flat and "test" in found and "val" in found and not any(subfolders(found["test"], Counter())):  # SFEW: never labeled
@@ -153,11 +157,10 @@ def find_classes(folder: Path, skipped: Counter[str]) -> Found:
     found: Found = {}
     first: dict[str, Path] = {}
     for path in subfolders(folder, skipped):
-        if key(path.name) in first:
-            raise bad(
-                path, f"is a second folder of a class, beside {first[key(path.name)].name}", "put them into one, or rename one"
-            )
-        first[key(path.name)] = path
+        same = key(path.name).strip().casefold()
+        if same in first:
+            raise bad(path, f"is a second folder of a class, beside {first[same].name}", "put them into one, or rename one")
+        first[same] = path
         found[key(path.name)] = find_images(path, skipped)
     return found
 
@@ -181,6 +184,9 @@ def leave_out_no_expression(found: dict[str, Found], skipped: Counter[str]) -> N
 def own_classes(place: Path, folders: Found, meant: dict[str, str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names and {key: class} of one's own classes: in canonical order where all are expressions, else in their own."""
     filled = {meant[folder]: folder for folder, images in folders.items() if images}
+    if len({what for folder in folders for what in splits_named(folder)}) > 1 or {*map(str.lower, folders)} >= VARIANTS:
+        problem = f"has {', '.join(folders)}, which are no classes by their names"
+        raise bad(place, problem, "expected train/CLASS/ and test/CLASS/, or CLASS/ with the images of one class in it")
     if len(filled) < 2:
         expected = "expected two or more, each with the images of one class in it"
         raise bad(place, f"has {len(filled)} class folders with images", expected)
@@ -192,6 +198,14 @@ def own_classes(place: Path, folders: Found, meant: dict[str, str]) -> tuple[tup
     else:
         names = sorted(filled, key=lambda name: (int(name) if name.isdecimal() else -1, name.casefold()))
     return tuple(names), {filled[name]: k for k, name in enumerate(names)}
+
+
+def splits_named(folder: str) -> set[str]:
+    """The splits that a name begins or ends with: of "FER2013Train" and "train_images" train, of "contest" none."""
+    words = [word.lower() for word in re.split(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])", folder) if word]
+    return {
+        split for word in {*words[:1], *words[-1:]} for split, names in PARTS.items() if word in names or word == f"{split}set"
+    }
 
 
 def set_classes(
@@ -229,13 +243,23 @@ def read_numbers(
 
 
 def read_order(listed: Path, numbers: Sequence[str], name: str) -> list[str]:
-    """The names in classes.txt, one a line."""
-    lines = [(number, line.strip()) for number, line in enumerate(text_lines(listed), 1) if line.strip()]
-    names = [key(line) if name == OWN else ALL_CLASSES[class_of(line, listed, number)] for number, line in lines]
-    if len(set(names)) != len(names) or len(names) != len(numbers):
-        problem = f"{len(names)} lines do not name the {len(numbers)} folders"
+    """The names in classes.txt, one a line, in the order of the numbers or each after its own number; # begins a comment."""
+    entries = []
+    for line, text in enumerate(map(str.strip, text_lines(listed)), 1):
+        if not text or text.startswith("#"):
+            continue
+        number, called = re.fullmatch(r"(?:(\d+)(?:[\W_]+(?=\w)|(?=[^\W\d_])))?(.+)", text).groups()
+        if name != OWN or plain(called) in CLASS_BY_NAME:  # so that "happy 2" is no happiness of whatever number
+            called = ALL_CLASSES[class_of(called, listed, line)]
+        entries.append((int(number) if number else None, unicodedata.normalize("NFC", called)))
+    own, names = [number for number, _ in entries if number is not None], {called for _, called in entries}
+    if not len(names) == len(entries) == len(numbers):
+        problem = f"{len(entries)} lines do not name the {len(numbers)} folders"
         raise bad(listed, problem, "write each class once, a line each")
-    return names
+    if own and sorted(own) != list(map(int, numbers)):
+        problem = f"its lines begin with {', '.join(map(str, own))}, the folders are {', '.join(numbers)}"
+        raise bad(listed, problem, "begin every line with its folder's number, or none")
+    return [called for _, called in sorted(entries, key=lambda entry: entry[0] or 0)]
 
 
 def tell_order(

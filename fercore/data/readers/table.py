@@ -67,6 +67,11 @@ class Layout:
     def lies_in(self, folder: Path) -> bool:
         return all(any(holds(folder, one) for one in mark.split("|")) for mark in self.marks)
 
+    def entries(self, folder: Path) -> set[str]:
+        """What lies in `folder` and belongs to this form, by the marks' first parts."""
+        firsts = [one.partition("/")[0] for mark in self.marks for one in mark.split("|")]
+        return {entry.name for entry in list_folder(folder) if any(matches(entry.name, first) for first in firsts)}
+
     def folder_of(self, file: Path) -> Path | None:
         """The folder of this form that one of its files stands for."""
         for pattern in (*self.lists, *chain(*(mark.split("|") for mark in self.marks))):
@@ -99,7 +104,7 @@ CK_CLASSES = tuple(name for name in (*CLASS_NAMES, CONTEMPT) if name != "Neutral
 JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
 JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.classes, strict=True))
 
-SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read
+SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read, and the others are told
     "rafdb": (
         Layout(("EmoLabel/",), read_rafdb, lists=("EmoLabel/list_pa*tition_label.txt",)),
         folders("rafdb", numberings=RAF, unique=True),
@@ -155,8 +160,14 @@ def read_set(name: str, path: Path, *, classes: int | None = None, votes: str | 
     Raises:
         DataError: nothing there that is a form of the set, or what its reader finds wrong.
     """
-    folder, layout = find_layout(name, Path(path))
+    path = Path(path)
+    folder, layout = find_layout(name, path)
     catalog = layout.read(folder, **how, **({"votes": votes} if votes else {}))
+    mine = layout.entries(folder)
+    others = [str(form) for form in SETS[name] if form.lies_in(folder) and not form.entries(folder) <= mine]
+    if others and path.is_dir():
+        notes = (*catalog.notes, f"{layout} is read, and not {', '.join(others)} beside it")
+        catalog = replace(catalog, notes=notes)
     return catalog if classes == 8 or name not in WITH_CONTEMPT else without_contempt(catalog)
 
 
@@ -173,9 +184,10 @@ def find_layout(name: str, path: Path) -> tuple[Path, Layout]:
     require_folder(path, expected)
     folder = path
     while True:
-        if found := next((form for form in layouts if form.lies_in(folder)), None):
-            return folder, found
         inside = subfolders(folder, Counter())
+        around = name == OWN and len(inside) == 1 and part_of(inside[0].name) is None and subfolders(inside[0], Counter())
+        if not around and (found := next((form for form in layouts if form.lies_in(folder)), None)):
+            return folder, found
         if len(inside) != 1:
             break
         (folder,) = inside  # a zip unpacked in a folder of its name
