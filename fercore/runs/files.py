@@ -219,6 +219,8 @@ def unpack_state(path: Path) -> dict[str, Any]:
 def refuse_bomb(path: Path) -> None:
     """Raise where a zip archive is damaged, or would unpack to what fills the memory."""
     with zipfile.ZipFile(path) as packed:
+        if not packed.namelist() and path.stat().st_size > zipfile.sizeEndCentDir:  # which is all that an empty one has
+            raise ValueError("it names none of its parts")
         if sum(part.file_size for part in packed.infolist()) > max(MOST_UNPACKED, path.stat().st_size):
             raise ValueError("it would fill the memory")
 

@@ -87,6 +87,15 @@ def instead(make: Callable[[Path], object]) -> Callable[[Path, Path], None]:
     return change
 
 
+def hide_parts(file: Path) -> None:
+    """A zip archive's end says that it has no parts; of other files nothing changes."""
+    content = bytearray(file.read_bytes())
+    end = content.rfind(b"PK\5\6")
+    if end >= 0:
+        content[end + 8 : end + 16] = bytes(8)  # how many there are, here and in all, and how long their list is
+    file.write_bytes(content)
+
+
 DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "of another run": lambda file, other: shutil.copy(other, file),
     "empty": lambda file, other: file.write_bytes(b""),
@@ -94,6 +103,7 @@ DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "longer": lambda file, other: file.write_bytes(file.read_bytes() + b"more"),
     "text": lambda file, other: file.write_text("no such thing\n"),
     **{f"a bit at {place}": flip(place) for place in (0.001, 0.05, 0.3, 0.5, 0.7, 0.9, 0.999)},
+    "a table of parts that lists none": lambda file, other: hide_parts(file),
     "a pipe": instead(os.mkfifo),
     "a folder": instead(os.mkdir),
     "endless zeros": instead(lambda file: file.symlink_to("/dev/zero")),
