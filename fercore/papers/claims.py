@@ -17,18 +17,19 @@ from fercore.papers.report import data_of, experiments_of, fits, look_up, stands
 from fercore.papers.tables import SAMPLERS, Experiment
 
 HOLDS, REVERSED, SMALLER, UNDECIDED = "holds", "reversed", "smaller than published", "undecided"
-DIVERGED, NOT_RUN = "diverged", "not run"
-VERDICTS = (HOLDS, REVERSED, SMALLER, UNDECIDED, DIVERGED, NOT_RUN)
+SINGLE, DIVERGED, NOT_RUN = "single pair", "diverged", "not run"
+VERDICTS = (HOLDS, REVERSED, SMALLER, UNDECIDED, SINGLE, DIVERGED, NOT_RUN)
 
 
 def verdict(here: Estimate, published: float) -> str:
     """What the interval of a difference says of a published one: the first of these that is true.
 
+    - single pair: there is no interval, for want of a second pair.
     - reversed: the interval lies below 0.
     - holds: it lies above 0, whether or not it reaches the published difference. The claim is that one row is above another;
       how far stands beside it.
     - smaller than published: it contains 0 and ends below the published difference.
-    - undecided: it contains 0 and the published difference, or there is none, for want of a second pair.
+    - undecided: it contains 0 and the published difference.
 
     A published difference is above 0, so that nothing else is left: an interval around 0 that does not contain the published
     difference ends below it. An end on 0 or on the published difference counts as containing it.
@@ -39,6 +40,8 @@ def verdict(here: Estimate, published: float) -> str:
     """
     if not published > 0:
         raise ValueError(f"a claim names the higher of two rows first, got a published difference of {published}")
+    if here.n < 2:
+        return SINGLE
     if here.high < 0:
         return REVERSED
     if here.low > 0:
@@ -217,7 +220,7 @@ def judged(
     here = paired_difference(values, base)
     missing = DIVERGED if runs and all(run.diverged for run in runs) else NOT_RUN
     outcome = verdict(here, published) if here.n else missing
-    needed = narrow_enough(published, here.std) if outcome == UNDECIDED and here.n > 1 else 0
+    needed = narrow_enough(published, here.std) if outcome == UNDECIDED else 0
     return {
         "set": (frozenset(configs), frozenset(others), measure) if runs else None,
         "runs": status(configs, runs),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fercore.errors import FercoreError
 from fercore.evaluation.compare import status, stored
-from fercore.papers.claims import NOT_RUN, claims_table, tally
+from fercore.papers.claims import HOLDS, NOT_RUN, REVERSED, claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary
@@ -63,8 +63,8 @@ def verdict_section(profile: str) -> list[str]:
         "A claim is a published difference in points. *Here* is the mean difference of the same rows, same seeds or folds,",
         "with its 95 % interval; *p* is a paired t-test's, by Holm's correction over a paper's claims. **Reversed**: the",
         "interval lies below 0. **Holds**: above 0. **Smaller than published**: it contains 0 and ends below the published",
-        "difference. **Undecided**: it contains both, and so many pairs would make it too narrow for that. Claims that rest on",
-        "the same runs under several names are counted once.",
+        "difference. **Undecided**: it contains both, and about so many pairs would make it too narrow for that. **Single",
+        "pair**: there is no interval. Claims that rest on the same runs under several names are counted once.",
         "",
         to_markdown(shown_claims(table)),
         "",
@@ -95,6 +95,7 @@ def in_one_line(table: pd.DataFrame) -> pd.DataFrame:
                 "claim": claim,
                 "published": f"{part['published'].iloc[0]:+.2f} on {data}",
                 "here": part["here"].iloc[0] if len(part) == 1 else span(part["here"]),
+                "pairs": pairs_of(part),
                 "on": measured_on(part).iloc[0],
                 "verdict": by_reading(part),
             }
@@ -106,6 +107,12 @@ def span(told: pd.Series) -> str:
     """From the lowest to the highest of the differences, in how many readings."""
     means = sorted((text.split()[0] for text in told if text != "-"), key=float)
     return f"{means[0]} to {means[-1]} in {len(told)} readings" if means else "-"
+
+
+def pairs_of(part: pd.DataFrame) -> str:
+    """On how many pairs the readings rest, from the fewest to the most."""
+    pairs = sorted({n for n in part["pairs"] if n})
+    return " to ".join(map(str, dict.fromkeys((pairs[0], pairs[-1])))) if pairs else "-"
 
 
 def by_reading(part: pd.DataFrame) -> str:
@@ -123,9 +130,9 @@ def measured_on(table: pd.DataFrame) -> pd.Series:
 
 
 def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of verdicts as a reader wants it: where it was measured, and of the undecided how many pairs would do."""
-    pairs = [f" ({n} pairs)" * (n > 0) for n in table["pairs"]]
-    needed = [f" ({n} pairs would do)" * (n > 0) for n in table["needed"]]
+    """The table of verdicts as a reader wants it: where it was measured, and of the undecided how many pairs would decide."""
+    pairs = [f" ({n} pair{'s' * (n > 1)})" * (n > 0) for n in table["pairs"]]
+    needed = [f" (about {n} pairs would decide)" * (n > 0) for n in table["needed"]]
     return pd.DataFrame(
         {
             "paper": table["paper"] + ", " + table["table"],
@@ -140,11 +147,16 @@ def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_counts(table: pd.DataFrame) -> str:
-    """One sentence: how many claims there are, on how many sets of runs they rest, and how these came out."""
+    """How many claims there are, on how many sets of runs they rest, how these came out, and how sure they are together."""
     counts = tally(table).drop(columns="paper").sum()
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     unrun = sum(table["verdict"] == NOT_RUN)
-    return f"{len(table)} claims and readings rest on {counts.sum()} sets of runs: {told}. Not run: {unrun}."
+    sure = tally(table[table["p"] < 0.05]).drop(columns="paper").sum()
+    kept = " and ".join(f"{sure[name]} of {counts[name]} {name}" for name in (HOLDS, REVERSED))
+    return (
+        f"{len(table)} claims and readings rest on {counts.sum()} sets of runs: {told}. Not run: {unrun}. "
+        f"Each verdict is of its claim alone; by Holm's correction over all claims of a paper, {kept} remain below 5 %."
+    )
 
 
 def training_hours(profile: str) -> str:

@@ -32,7 +32,7 @@ def report(profile: str = "laptop", item: str | None = None, *, as_numbers: bool
 
     `as_numbers`, for programs, has in the place of the three columns of text before the status numbers in %, unrounded and
     NaN where there is none: mean, std, n, low, high (of the mean's interval), difference, its pairs, difference low,
-    difference high.
+    difference high; and at the end runs, the ids of those that have a result, joined by a blank.
     """
     lines = published(item)
     table = table_of(lines, experiments_of(profile, lines), in_numbers if as_numbers else in_words)
@@ -143,7 +143,11 @@ def table_of(
 ) -> pd.DataFrame:
     known = look_up(experiments)
     rows = [row for line in lines for row in rows_of(line, experiments[line["item"]], known, tell)]
-    return pd.DataFrame(rows).drop(columns="runs")
+    table = pd.DataFrame(rows)
+    runs = table.pop("runs")
+    if tell is in_words:
+        return table
+    return table.assign(runs=[" ".join(sorted(run.id for run in some if known[run])) or "-" for some in runs])
 
 
 def rows_of(

@@ -147,12 +147,26 @@ def test_lab_in_a_checkout_copies_nothing(monkeypatch):
     assert exit_.value.code == "error: a checkout has the course already; leave out the folder"
 
 
-def test_a_package_of_the_course_that_is_missing_is_one_line(monkeypatch):
+def test_a_package_of_the_course_that_is_missing_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "fercore.papers.markdown", raising=False)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SystemExit) as exit_:
         main(["report"])
     assert exit_.value.code == "error: report needs the package pandas: pip install 'fercore[course]'"
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    with pytest.raises(SystemExit) as exit_:
+        main(["report"])
+    assert exit_.value.code == "error: report needs the package pandas: . .venv/bin/activate"
+
+
+def test_a_reader_who_has_enough_hears_no_error():
+    command = [sys.executable, "-m", "fercore", "report", "--item", "table 4.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(tmp_path, monkeypatch):

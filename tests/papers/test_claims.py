@@ -15,6 +15,7 @@ from fercore.papers.claims import (
     MAIN,
     NOT_RUN,
     REVERSED,
+    SINGLE,
     SMALLER,
     UNDECIDED,
     Claim,
@@ -70,7 +71,7 @@ def test_the_rule_leaves_nothing_out():
 
 
 def test_one_pair_decides_nothing():
-    assert verdict(estimate([5.0]), 1.0) == UNDECIDED
+    assert verdict(estimate([5.0]), 1.0) == SINGLE
 
 
 @pytest.mark.parametrize("difference", [0.0, -1.0, math.nan])
@@ -190,9 +191,20 @@ def test_p_is_holms_over_the_sets_of_a_paper(monkeypatch):
 def test_verdicts_are_written_out():
     text, document = to_verdicts("quick"), to_document("quick")
     assert "| thesis, table 3.3 | DDA is above center loss | +0.65 on RAF-DB |" in text
-    assert "| SimFER quick (stand-in) | diverged (printed), undecided (released) |" in text
+    assert "| 2 | SimFER quick (stand-in) | diverged (printed), undecided (released) |" in text
     assert "center loss is above softmax" not in text  # not what the paper is about
     assert "balanced accuracy" not in text
     assert "| DDA is above center loss, released (balanced accuracy) |" in document
     assert "center loss is above softmax" in document
-    assert "pairs would do)" in document
+    assert "pairs would decide)" in document
+
+
+def test_a_single_pair_is_called_so_and_no_holds_is_sure():
+    rows = table_3_3("quick")
+    for label, accuracies in {"softmax": (0.60, 0.61), "center loss": (0.62,), "DDA, released": (0.65, 0.665)}.items():
+        for config, accuracy in zip(rows[label], accuracies, strict=False):
+            pretend(config, accuracy, FACES)
+    document, text = to_document("quick"), to_verdicts("quick")
+    assert "| +2.00 (1 pair) | SimFER quick (stand-in) | - | single pair |" in document
+    assert "| +3.00 | 1 | SimFER quick (stand-in) | single pair" in text
+    assert "0 of 2 holds and 0 of 0 reversed remain below 5 %" in text

@@ -18,6 +18,7 @@ from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.papers.words import words_table
 from fercore.profiles import PROFILES
+from fercore.runs.find import find_record
 from tests.messages import one_line
 from tests.papers.pretend import pretend
 
@@ -104,7 +105,9 @@ def test_programs_get_numbers_for_what_a_reader_gets_in_words(table_4_1):
     assert (two["difference"], two["pairs"]) == (pytest.approx(10), 2)
     assert two["difference low"] < two["difference"] < two["difference high"]
     assert (one["mean"], one["n"], one["std"], one["low"]) == (pytest.approx(87.5), 1, None, None)
-    assert (none["here on"], none["mean"], none["n"], none["difference"]) == (None, None, 0, None)
+    assert (none["here on"], none["mean"], none["n"], none["difference"], none["runs"]) == (None, None, 0, None, None)
+    assert [len(row["runs"].split()) for row in (two, one)] == [2, 1]
+    assert all(find_record(run).config.method == "dacl" for run in two["runs"].split())
     assert not [row for row in rows if "-" in row.values()]
 
 
