@@ -26,6 +26,8 @@ def add_commands(commands: Any) -> None:
 
 
 def data_command(options: argparse.Namespace) -> int:
+    if not options.path and ":" in options.name:  # as --data has it
+        options.name, _, options.path = options.name.partition(":")
     if options.name not in ON_DISK:
         raise ConfigError(f"unknown data set {options.name!r}; known: {', '.join(ON_DISK)}")
     if options.path and (options.action == "make" or options.name == "wmnist"):

@@ -140,7 +140,7 @@ def positions_of(catalog: Catalog, fraction: float, val_fraction: float, fold: i
     if (
         not catalog.folds and fold is not None and (catalog.name, fold) != ("ckplus", 0)
     ):  # 0 is its recipes', for its other forms
-        raise ConfigError(f"{catalog.name} has a test split and no folds; leave fold out")
+        raise ConfigError(f"{catalog.name} has no folds in this form; leave fold out")
     if catalog.folds:
         in_test = subject_folds(catalog.identities, catalog.labels, catalog.folds) == fold
     elif "all" in catalog.splits:

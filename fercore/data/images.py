@@ -5,6 +5,7 @@ content decides, against the formats that face sets come in, and nothing is deco
 """
 
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # none of them runs a program or names another file
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow clips these to 255 instead of scaling them
+# Pillow clips these to 255 instead of scaling them, and of colors of 16 bits, which a tile's raw mode tells, drops 8
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 MOST_BYTES = 2**28  # of a file
 MOST_PIXELS = 2**26  # 67 million; beyond a photograph, and 200 MB once decoded
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of sizes that `open_image` refuses, and of EXIF that it does without
@@ -30,15 +32,17 @@ def open_image(source: str | os.PathLike | Image.Image) -> Iterator[Image.Image]
     UnreadableImage too.
 
     Raises:
-        UnreadableImage: no regular file, none of FORMATS, too large, more than 8 bits a gray value (whose range nobody knows:
-            cameras of 12 bits write such files too), or damaged.
+        UnreadableImage: no regular file, none of FORMATS, too large, without pixels, more than 8 bits a channel (whose range
+            nobody knows: cameras of 12 bits write such files too), or damaged.
     """
     try:
         with source.copy() if isinstance(source, Image.Image) else open_file(source) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise UnreadableImage(f"{image.width:,} x {image.height:,} pixels, more than {MOST_PIXELS:,}")
-            if image.mode in DEEP_MODES:
-                raise UnreadableImage("more than 8 bits a pixel, which would be clipped; convert it to 8 bits")
+            if not image.width * image.height:
+                raise UnreadableImage(f"{image.width} x {image.height} pixels")
+            if image.mode in DEEP_MODES or re.search(r";16[BLN]", str(getattr(image, "tile", ""))):
+                raise UnreadableImage("more than 8 bits a channel, of which some would be lost; convert it to 8 bits")
             yield image
     except UnreadableImage:
         raise

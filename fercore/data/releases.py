@@ -11,6 +11,7 @@ from PIL import Image
 from fercore.data.doubts import DIGEST, Seen, number_images, tell
 from fercore.data.faces import split_catalog, usable
 from fercore.data.images import UnreadableImage, open_image, to_square
+from fercore.data.names import OWN
 from fercore.data.readers.catalog import Catalog
 from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.files import UNLABELED
@@ -52,28 +53,32 @@ def check_dataset(
     if len(unreadable) > SHOWN:
         lines.append(f"  ... and {len(unreadable) - SHOWN} more")
     lines += [f"doubtful: {line}" for line in tell(seen, catalog)]
-    refused = "" if unreadable else refusal(catalog, seen, val_fraction, doubtful)
+    refused, cut = ("", ()) if unreadable else try_to_cut(catalog, seen, val_fraction, doubtful)
     lines += [f"no training: {refused}"] if refused else []
+    lines += [f"cut for training: train {cut[0]:,}, val {cut[1]:,}, test {cut[2]:,}"] if cut and name == OWN else []
     whole = same and not unreadable and not catalog.skipped.get(UNLABELED)
     ok = whole and not refused
     if name in EXPECTED or name == "simfer":
         verdict = f"{'agrees with' if whole else 'DIFFERS from'} {'its own list' if name == 'simfer' else 'the release'}"
+        verdict += "; it can be trained on" if cut and not whole else ""
     else:
         verdict = "can be trained on" if ok else "can NOT be trained on"
     return "\n".join([*lines, f"{name} in {shown(catalog.root)} {verdict}"]), ok
 
 
-def refusal(catalog: Catalog, seen: Sequence[Seen], val_fraction: float, doubtful: str | None) -> str:
-    """Why `load_faces` would refuse these images, in its words; empty where it would not."""
+def try_to_cut(
+    catalog: Catalog, seen: Sequence[Seen], val_fraction: float, doubtful: str | None
+) -> tuple[str, tuple[int, ...]]:
+    """Why `load_faces` would refuse these images, in its words, or "" and the sizes of the splits (of the last fold)."""
     numbers = number_images(np.frombuffer(b"".join(one.digest for one in seen), np.uint8).reshape(-1, DIGEST))
     flat = np.array([one.flat for one in seen], dtype=bool)
     try:
         for fold in range(catalog.folds) or (None,):
             parts = split_catalog(catalog, 1, val_fraction, fold)
-            usable(catalog, parts, numbers, catalog.labels, flat, doubtful)
+            kept = usable(catalog, parts, numbers, catalog.labels, flat, doubtful)
     except DataError as error:
-        return str(error)
-    return ""
+        return str(error), ()
+    return "", tuple(map(len, kept))
 
 
 def class_counts(catalog: Catalog, split: str) -> tuple[int, ...]:

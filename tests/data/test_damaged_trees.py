@@ -239,7 +239,22 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "raf folders: images without class folders": (
         "rafdb-numbered",
         both(remove("train"), add("train/train_00001_aligned.jpg", "")),
-        ("train/Surprise", "not found"),
+        ("train: has no class folders", "Surprise"),
+    ),
+    "raf folders: another label": (
+        "rafdb-numbered",
+        add("train_labels.csv", "image,label\ntrain_00001_aligned.jpg,1\ntrain_00002_aligned.jpg,7\n"),
+        ("train_labels.csv, line 3", "label 7 is Neutral", "train_00002_aligned.jpg lies with Surprise"),
+    ),
+    "raf folders: label without image": (
+        "rafdb-numbered",
+        add("test_labels.csv", "image,label\ntest_9999_aligned.jpg,1\n"),
+        ("test_labels.csv, line 2", "'test_9999_aligned.jpg' is no image of test"),
+    ),
+    "raf folders: classes.txt of one split": (
+        "rafdb-numbered",
+        add("test/classes.txt", "Happy\n"),
+        ("test/classes.txt", "in a folder of one split"),
     ),
     "dacl: class gone": ("rafdb-dacl", remove("valid/03"), ("valid/3", "not found")),
     "dacl: sizes do not tell": ("rafdb-dacl", remove_half("train/00"), ("0..6", "RAF-DB's order", "DACL", "classes.txt")),
@@ -370,7 +385,7 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     ),
     "fer2013 tar: truncated": ("fer2013-tar", halve("fer2013.tar.gz"), ("fer2013.tar.gz", "damaged archive")),
     "fer2013 tar: no archive": ("fer2013-tar", content("fer2013.tar.gz", "no"), ("fer2013.tar.gz", "damaged archive")),
-    "fer2013 tar: empty": ("fer2013-tar", tar("fer2013.tar.gz"), ("fer2013.tar.gz", "no csv")),
+    "fer2013 tar: empty": ("fer2013-tar", tar("fer2013.tar.gz"), ("fer2013.tar.gz", "no fer2013.csv")),
     "fer2013 folders: a class twice": (
         "fer2013-folders",
         copy("train/angry/0000.jpg", "train/Anger/x.jpg"),

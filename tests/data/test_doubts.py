@@ -233,6 +233,14 @@ def test_check_refuses_what_training_refuses_in_its_words(tmp_path, counts, file
     assert told.endswith("can NOT be trained on")
 
 
+def test_check_tells_how_ones_own_is_cut(tmp_path):
+    class_folders(tmp_path, ["a", "b"], {"": (10, 20)})
+    data = load(tmp_path)
+    told, ok = check_dataset("folder", tmp_path, val_fraction=OPTIONS["val_fraction"])
+    assert ok
+    assert f"cut for training: train {len(data.train)}, val {len(data.val)}, test {len(data.test)}\n" in told
+
+
 def test_the_table_of_ckplus_takes_no_fold_but_the_first(tmp_path):
     trees.ckplus_table(tmp_path)
     data = load_data(f"ckplus:{tmp_path}", **OPTIONS | {"fold": 0})

@@ -161,6 +161,24 @@ def test_more_than_8_bits_a_gray_value_are_refused(tmp_path, kind, dtype):
     all_refuse(tmp_path / "face.png", "8 bits")
 
 
+@pytest.mark.parametrize(("color", "channels"), [(2, 3), (4, 2), (6, 4)], ids=["RGB", "gray-and-alpha", "RGBA"])
+def test_more_than_8_bits_a_color_are_refused(tmp_path, color, channels):
+    """Pillow cannot write them, and reads them by their high bytes."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head, rows = struct.pack(">IIBBBBB", SIDE, SIDE, 16, color, 0, 0, 0), bytes((1 + 2 * channels * SIDE) * SIDE)
+    content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "face.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    all_refuse(tmp_path / "face.png", "8 bits")
+
+
+def test_an_image_of_no_pixels_is_refused():
+    with pytest.raises(DataError, match="0 x 0 pixels"):
+        read_image(Image.new("RGB", (0, 0)), SIDE, 3)
+
+
 def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")

@@ -306,6 +306,35 @@ def test_images_beside_the_folders_are_counted(tmp_path):
     }
 
 
+def test_labels_of_kaggles_copy_that_agree_are_read(tmp_path):
+    trees.rafdb_numbered(tmp_path / "DATASET")
+    before = READERS["rafdb"](tmp_path)
+    rows = [(file.name, label + 1) for file, label in zip(before.files, before.labels, strict=True)]
+    for split in ("train", "test"):
+        trees.write_table(tmp_path / f"{split}_labels.csv", "image,label", [row for row in rows if row[0].startswith(split)])
+    assert READERS["rafdb"](tmp_path).files == before.files
+
+
+def test_who_is_seen_is_told_once(tmp_path):
+    trees.own(tmp_path)
+    trees.write(tmp_path / "identities.csv", "file,identity\n")
+    with pytest.raises(DataError, match=r"identities\.csv: tells who is seen, and so do the files' names .*; leave person"):
+        READERS["folder"](tmp_path, person="(?P<person>0)")
+
+
+def test_classes_txt_beside_names_is_told(tmp_path):
+    trees.own(tmp_path)
+    trees.write(tmp_path / "classes.txt", "Zen\nbored\ncurious\n")
+    assert READERS["folder"](tmp_path).notes == ("classes.txt is not read: the folders' names tell the classes",)
+
+
+def test_a_class_may_not_be_called_as_a_split(tmp_path):
+    trees.class_folders(tmp_path, ["bus", "car", "train"], {"": (3, 3, 3)})
+    with pytest.raises(DataError, match=r"no folder test or val; .*; a class of that name is to be renamed") as error:
+        READERS["folder"](tmp_path)
+    assert one_line(error.value)
+
+
 # --- what numbers and names mean --------------------------------------------------------------------------------------
 
 
@@ -486,6 +515,7 @@ def test_what_systems_leave_in_an_archive_is_no_table(tmp_path):
     trees.write(tmp_path / "junk", "\0\5\x16\7")
     with tarfile.open(tmp_path / "fer2013.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "junk", "fer2013/._fer2013.csv")
+        archive.add(tmp_path / "junk", "fer2013/sample.csv")
         archive.add(tmp_path / "fer2013.csv", "fer2013/fer2013.csv")
     before = READERS["fer2013"](tmp_path)
     (tmp_path / "fer2013.csv").unlink()

@@ -405,7 +405,7 @@ def test_the_command_exits_with_1_where_a_set_differs(tmp_path, run_cli):
     trees.rafdb(tmp_path)
     process = run_cli("data", "check", "rafdb", str(tmp_path))
     assert process.returncode == 1
-    assert "DIFFERS" in process.stdout
+    assert process.stdout.endswith("DIFFERS from the release; it can be trained on\n")
     assert process.stderr == ""
 
 
@@ -446,6 +446,7 @@ def test_a_set_is_checked_as_it_will_be_trained_on(tmp_path, monkeypatch, capsys
         (["check", "rafdb"], "rafdb: folder not found"),
         (["make", "rafdb"], "data/README.md"),
         (["check", "faces"], "unknown data set 'faces'"),
+        (["check", "folder:x"], "x: folder not found"),
         (["make", "simfer", "somewhere"], "takes no path"),
         (["check", "simfer", "--preset", "laptop"], "run `python -m fercore data make simfer"),
     ],

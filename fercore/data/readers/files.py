@@ -268,19 +268,19 @@ def text_lines(path: Path) -> Iterator[str]:
 
 @contextmanager
 def open_csv_of(path: Path) -> Iterator[IO[bytes]]:
-    """The csv file of a tar archive, read where it lies: nothing is unpacked."""
+    """fer2013.csv in a tar archive, read where it lies: nothing is unpacked."""
     try:
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
                 if max(member.size, member.offset) > MOST_BYTES:
                     raise bad(path, f"is longer than {MOST_BYTES:,} bytes when it is unpacked", "restore it from the release")
                 name = PurePosixPath(member.name)
-                if member.isfile() and name.suffix.lower() == ".csv" and not any(map(is_junk, name.parts)):
+                if member.isfile() and name.name.lower() == "fer2013.csv" and not any(map(is_junk, name.parts)):
                     yield archive.extractfile(member)
                     return
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise bad(path, f"is a damaged archive ({error})", "restore it from the release") from None
-    raise bad(path, "holds no csv file", "restore it from the release")
+    raise bad(path, "holds no fer2013.csv", "restore it from the release")
 
 
 def read_table(

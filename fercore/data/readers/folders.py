@@ -21,6 +21,7 @@ from fercore.data.readers.files import (
     class_of,
     coded,
     find_images,
+    in_any_case,
     make_catalog,
     plain,
     read_table,
@@ -93,7 +94,7 @@ def read_folders(
     if name != OWN:
         leave_out_no_expression(found, skipped)
     place, folders = next(iter(parts.values())), next(iter(found.values()))  # of training, or of all
-    meant = read_numbers(root, place, found, name, numberings, notes)
+    meant = read_numbers(root, parts, found, name, numberings, notes)
     names, class_of_folder = own_classes(place, folders, meant) if name == OWN else set_classes(place, meant, name, classes)
     skipped["class folders without images"] += len(folders.keys() - class_of_folder.keys())
     files, labels, splits = [], [], []
@@ -137,6 +138,7 @@ def find_parts(root: Path, skipped: Counter[str], notes: list[str], *, flat: boo
         found["test"] = found.pop("val")
     if "test" not in found:
         mend = f"add it, or read {shown(found['train'])} alone as --data {OWN}:PATH, which is divided"
+        mend += "; a class of that name is to be renamed" if len(inside) > 1 else ""
         raise bad(root, "has train, but no folder test or val", mend)
     return found
 
@@ -212,6 +214,8 @@ def set_classes(
     place: Path, meant: dict[str, str], name: str, classes: Sequence[str]
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names in canonical order and {key: class} of a set whose classes are known."""
+    if not meant:
+        raise bad(place, "has no class folders", f"expected {', '.join(classes)}, each with the images of one class in it")
     possible = {*classes, CONTEMPT} if name in WITH_CONTEMPT else {*classes}
     names = {folder: one for folder, one in meant.items() if one in possible}
     missing, strange = [one for one in classes if one not in names.values()], sorted(meant.keys() - names.keys())
@@ -224,11 +228,16 @@ def set_classes(
 
 
 def read_numbers(
-    root: Path, place: Path, found: dict[str, Found], name: str, numberings: Sequence[Numbering], notes: list[str]
+    root: Path, parts: dict[str, Path], found: dict[str, Found], name: str, numberings: Sequence[Numbering], notes: list[str]
 ) -> dict[str, str]:
     """{key: class name}: of numbers as classes.txt or the sizes tell, which is noted; else as the folders are called."""
     folders, listed = next(iter(found.values())), beside(root, ORDER_FILE)
-    if not folders or not all(map(str.isdecimal, folders)) or not (listed or numberings):
+    numbered = bool(folders) and all(map(str.isdecimal, folders))
+    for part in parts.values():
+        if numbered and part != root and (stray := in_any_case(part, ORDER_FILE)):
+            raise bad(stray, "lies in a folder of one split", f"move it to {shown(root)}")
+    if not numbered or not (listed or numberings):
+        notes += [f"{listed.name} is not read: the folders' names tell the classes"] if listed else []
         return {folder: folder for folder in folders}
     numbers = sorted(folders, key=int)
     possible = [numbering for numbering in numberings if numbering.numbers() == numbers]
@@ -237,7 +246,7 @@ def read_numbers(
     elif told := tell_order(found, name, numbers, possible):
         names, evidence = told
     else:
-        raise untold(root, place, numbers, possible or numberings)
+        raise untold(root, next(iter(parts.values())), numbers, possible or numberings)
     notes.append(f"folders {numbers[0]} to {numbers[-1]} are {', '.join(names)}, {evidence}")
     return dict(zip(numbers, names, strict=True))
 
@@ -328,6 +337,9 @@ def refuse_copies(found: Found) -> None:
 def tell_people(root: Path, files: Sequence[Path], person: str | None) -> tuple[list[int] | None, list[int] | None]:
     """Identities and sequences [N], from identities.csv or from the files' names; None for what they do not tell."""
     if listed := beside(root, IDENTITIES):
+        if person:
+            problem = f"tells who is seen, and so do the files' names (person={person})"
+            raise bad(listed, problem, "leave person out, or move the table away")
         return read_identities(root, listed, files), None
     if person is None:
         return None, None

@@ -5,19 +5,23 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fercore.data.readers.catalog import Catalog
+from fercore.data.readers.catalog import CLASS_NAMES, Catalog
 from fercore.data.readers.files import (
     UNLABELED,
     bad,
+    beside,
     either,
     find_images,
     make_catalog,
+    read_table,
     refuse_duplicates,
     require_folder,
     require_found,
     text_lines,
     whole_number,
 )
+from fercore.data.readers.folders import read_folders
+from fercore.paths import shown
 
 LIST = PurePosixPath("EmoLabel/list_patition_label.txt")  # the release's spelling
 ALIGNED = PurePosixPath("Image/aligned")
@@ -30,6 +34,29 @@ def read_rafdb(root: Path) -> Catalog:
         DataError: a damaged list, a label out of 1..7, a duplicate, a label without its image, or an empty split.
     """
     return make_catalog("rafdb", root, **read_list(root))
+
+
+def read_raf_folders(root: Path, **how: object) -> Catalog:
+    """Class folders, as Kaggle's copy has them; its train_labels.csv and test_labels.csv, where they are, must agree.
+
+    Raises:
+        DataError: as `read_folders`, and where a row has no image or another class than its folder.
+    """
+    catalog = read_folders(root, "rafdb", **how)
+    for split in ("train", "test"):
+        if not (listed := beside(root, f"{split}_labels.csv")):
+            continue
+        images = zip(catalog.files, catalog.labels, catalog.splits, strict=True)
+        found = {file.name.lower(): (file, label) for file, label, part in images if part == split}
+        for line, row in read_table(listed, ("image", "label")):
+            label, name = whole_number(row["label"], range(1, 8), "label", listed, line) - 1, row["image"].strip().lower()
+            if name not in found:
+                raise bad(listed, f"{row['image'][:80]!r} is no image of {split}", "restore the image", line)
+            if label != found[name][1]:
+                file, k = found[name]
+                problem = f"label {label + 1} is {CLASS_NAMES[label]}, but {shown(file)} lies with {CLASS_NAMES[k]}"
+                raise bad(listed, problem, "correct the row, or move the image", line)
+    return catalog
 
 
 def read_list(root: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from fercore.data.readers.files import (
     subfolders,
 )
 from fercore.data.readers.folders import Numbering, part_of, read_folders, read_named
-from fercore.data.readers.raf import read_rafdb
+from fercore.data.readers.raf import read_raf_folders, read_rafdb
 from fercore.data.readers.sequences import CK_FOLDS, read_ckplus, read_mmi, read_mmi_table
 from fercore.data.readers.simfer import read_simfer
 from fercore.paths import shown
@@ -107,7 +107,7 @@ JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.clas
 SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read, and the others are told
     "rafdb": (
         Layout(("EmoLabel/",), read_rafdb, lists=("EmoLabel/list_pa*tition_label.txt",)),
-        folders("rafdb", numberings=RAF, unique=True),
+        Layout(("train*/",), partial(read_raf_folders, numberings=RAF, unique=True), "train/CLASS/"),
     ),
     "affectnet": (
         Layout(("train_set/images/|train_set/annotations/",), read_npy),
