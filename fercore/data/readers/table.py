@@ -69,8 +69,9 @@ class Layout:
 
     def entries(self, folder: Path) -> set[str]:
         """What lies in `folder` and belongs to this form, by the marks' first parts."""
-        firsts = [one.partition("/")[0] for mark in self.marks for one in mark.split("|")]
-        return {entry.name for entry in list_folder(folder) if any(matches(entry.name, first) for first in firsts)}
+        firsts = [one.partition("/")[:2] for mark in self.marks for one in mark.split("|")]
+        found = [(entry.name, is_folder(entry)) for entry in list_folder(folder)]
+        return {name for name, inner in found for first, slash in firsts if matches(name, first) and inner == bool(slash)}
 
     def folder_of(self, file: Path) -> Path | None:
         """The folder of this form that one of its files stands for."""
@@ -164,10 +165,10 @@ def read_set(name: str, path: Path, *, classes: int | None = None, votes: str | 
     folder, layout = find_layout(name, path)
     catalog = layout.read(folder, **how, **({"votes": votes} if votes else {}))
     mine = layout.entries(folder)
-    others = [str(form) for form in SETS[name] if form.lies_in(folder) and not form.entries(folder) <= mine]
+    others = set().union(*(form.entries(folder) for form in SETS[name] if form.lies_in(folder))) - mine
     if others and path.is_dir():
-        notes = (*catalog.notes, f"{layout} is read, and not {', '.join(others)} beside it")
-        catalog = replace(catalog, notes=notes)
+        note = f"of the forms of {name} that lie here {', '.join(sorted(mine))} is read, and not {', '.join(sorted(others))}"
+        catalog = replace(catalog, notes=(*catalog.notes, note))
     return catalog if classes == 8 or name not in WITH_CONTEMPT else without_contempt(catalog)
 
 
