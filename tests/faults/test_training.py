@@ -191,7 +191,8 @@ train(config_from(json.loads({json.dumps(long.to_dict())!r})), device="cpu")"""
         with attempt("killed: notebook"):
             (tmp_path / "kernel").unlink(missing_ok=True)
             process = fork(run_notebooks, tmp_path / "notebooks", output=output)
-            kill_when((local_folder(long) / "checkpoint.pt").exists, process, number / 50)
+            begun = (tmp_path / "kernel", local_folder(long) / "checkpoint.pt")  # the second is there from the first time on
+            kill_when(lambda begun=begun: all(file.exists() for file in begun), process, number / 50)
             kernel = Path(f"/proc/{(tmp_path / 'kernel').read_text()}")
             wait_until(
                 lambda kernel=kernel: not kernel.exists() or "Z" in (kernel / "stat").read_text(), "a kernel stayed", SOON
