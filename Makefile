@@ -27,9 +27,9 @@ course: $(READY)
 	$(PYTHON) -m fercore doctor
 	$(PYTHON) -m fercore course --profile $(PROFILE) --device $(DEVICE) $(if $(ONLY),--only $(ONLY)) $(if $(filter 1,$(FRESH)),--fresh)
 
-# A worker more than there are cores, for tests wait as well, each with whole files: their cells and fixtures belong together.
-# The files come in the order of their names, so that the longest, the course, is begun early.
-ON_ALL_CORES := -n $(shell expr 1 + $$(nproc)) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# A worker a core, each with whole files: their cells and fixtures belong together. The files come in the order of their names,
+# so that the longest, the course, is begun early.
+ON_ALL_CORES := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 STRICTLY := --nbval --nbval-current-env --nbval-cell-timeout 300 --nbval-sanitize-with tests/nbval_sanitize.cfg
 test: $(READY)
 	$(PYTHON) -m ruff check .
