@@ -14,10 +14,8 @@ def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[s
     """One bar a class, its count above it.
 
     Args:
-        axes: where to draw.
         counts: [K].
         class_names: [K].
-        title: the axes' title.
     """
     bars = axes.bar(class_names, counts, color=class_colors(len(counts)), width=0.75)
     axes.bar_label(bars, fmt="{:.0f}", fontsize=6.5, padding=2)
@@ -26,34 +24,18 @@ def plot_class_counts(axes: Axes, counts: Sequence[int], class_names: Sequence[s
     axes.tick_params(axis="x", length=0)
 
 
-def plot_training(
-    axes: Axes,
-    rows: Sequence[Mapping],
-    column: str,
-    *,
-    label: str,
-    color: str,
-    scale: float = 1.0,
-    linestyle: str = "-",
-    diverged: bool = False,
-) -> None:
+def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: str, color: str) -> None:
     """One curve over the epochs, named at its end.
 
     Args:
-        axes: where to draw.
         rows: a result's `epochs`.
         column: which column of them.
         label: written at the last point.
         color: of line and label.
-        scale: multiplies the values (100 for percent).
-        linestyle: of the line.
-        diverged: whether to put a cross behind the last point, as the training ended there.
     """
-    points = [(row["epoch"], scale * row[column]) for row in rows if row.get(column) is not None]
+    points = [(row["epoch"], row[column]) for row in rows if row.get(column) is not None]
     x, y = zip(*points, strict=True)
-    axes.plot(x, y, color=color, marker="o", linestyle=linestyle)
-    if diverged:
-        axes.plot(x[-1] + 0.2, y[-1], "x", color=color, markersize=9, markeredgewidth=2.2)
+    axes.plot(x, y, color=color, marker="o")
     axes.annotate(label, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", color=color, va="center")
 
 
@@ -61,9 +43,7 @@ def plot_seeds(axes: Axes, values: Mapping[str, Mapping[int, float]], *, title: 
     """One line a seed over the settings: what differs by seed and what by setting, both in sight.
 
     Args:
-        axes: where to draw.
         values: {setting: {seed: value}}; NaN is a run that diverged, drawn as a cross at the bottom.
-        title: the axes' title.
     """
     seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
     known = [value for by_seed in values.values() for value in by_seed.values() if not np.isnan(value)]
@@ -84,7 +64,6 @@ def plot_bundle(axes: Axes, x: Sequence[float], curves: np.ndarray, *, label: st
     """A thin curve a seed, and their mean.
 
     Args:
-        axes: where to draw.
         x: [N].
         curves: [seeds, N].
         label: of the mean, for a legend.

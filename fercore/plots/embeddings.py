@@ -24,13 +24,11 @@ def plot_embedding(
     """Scatter 2-D embeddings, each class named at its mean; minority classes as triangles, above the others.
 
     Args:
-        axes: where to draw.
         embeddings: [N, 2].
         labels: [N], integers in 0..K-1.
         class_names: [K] short names.
         minority: classes to draw as triangles and to name in bold.
         centers: [K, 2], drawn as black crosses; the names then stand beside the means, not on top of them.
-        title: the axes' title.
     """
     embeddings = np.asarray(embeddings, dtype=float)
     colors = class_colors(len(class_names))

@@ -1,14 +1,13 @@
 """Faces, and what a network makes of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-MOST = 10  # points, where the colors of `plot_confusion_difference` end
 
 
 def plot_faces(
@@ -52,17 +51,21 @@ def plot_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str]
     """A confusion matrix in percent of each true class.
 
     Args:
-        axes: where to draw.
         confusion: [K, K] counts, true class in rows.
         class_names: [K].
-        title: the axes' title.
     """
     confusion = np.asarray(confusion, dtype=float)
     shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
+    draw_matrix(axes, shares, class_names, title=title, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="Blues")
+    axes.set(xlabel="predicted", ylabel="true")
+
+
+def draw_matrix(axes: Axes, values: np.ndarray, class_names: Sequence[str], *, title: str, **look: Any) -> None:
+    """A number [K, K] for each pair of classes, written into a square of its color; `look` is what is seaborn's own."""
     sns.heatmap(
-        shares, annot=True, fmt=".0f", vmin=0, vmax=100, cmap="Blues", square=True, cbar=False, linewidths=0.5, ax=axes,
-        xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
+        values, square=True, cbar=False, linewidths=0.5, annot_kws={"fontsize": 8}, ax=axes,
+        xticklabels=class_names, yticklabels=class_names, **look,
     )  # fmt: skip
-    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.set(title=title)
     axes.tick_params(axis="x", rotation=45, length=0)
     axes.tick_params(axis="y", rotation=0, length=0)

@@ -42,14 +42,8 @@ def test_a_grid_labels_nothing_unless_asked():
     plt.close(figure)
 
 
-def test_a_diverged_training_ends_in_a_cross(axes):
-    plot_training(axes, ROWS, "accuracy", label="a", color="black", scale=100, linestyle="--", diverged=True)
-    curve, cross = axes.lines
-    assert (list(curve.get_ydata()), curve.get_linestyle()) == ([50, 75], "--")
-    assert (cross.get_marker(), list(cross.get_ydata())) == ("x", [75])
-    assert cross.get_xdata()[0] > 2, "behind the last point"
-
-
-def test_a_finished_training_has_no_cross(axes):
-    plot_training(axes, ROWS, "accuracy", label="a", color="black")
-    assert len(axes.lines) == 1
+def test_a_training_is_a_curve_named_at_its_end(axes):
+    plot_training(axes, [*ROWS, {"epoch": 3}], "accuracy", label="a", color="black")
+    (curve,), (name,) = axes.lines, axes.texts
+    assert list(curve.get_ydata()) == [0.5, 0.75], "the last epoch, in which it diverged, has no value"
+    assert (name.get_text(), name.xy) == ("a", (2, 0.75))

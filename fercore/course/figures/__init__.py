@@ -1,4 +1,4 @@
-"""Figures that one chapter draws, a file a chapter. They take arrays and results, and never train."""
+"""Figures that one chapter draws, a file a chapter; arguments as in `fercore.plots`."""
 
 from fercore.course.figures.anatomy import (
     plot_chimera_shares,
@@ -17,42 +17,3 @@ from fercore.course.figures.leaderboard import plot_knob, plot_pairs, plot_ranks
 from fercore.course.figures.photographs import plot_slopes
 from fercore.course.figures.samplers import plot_recall_differences, plot_seed_differences
 from fercore.course.figures.tuplets import plot_bands, plot_forces, plot_mining, plot_plane
-
-__all__ = [
-    "plot_attention_map",
-    "plot_attention_rows",
-    "plot_bands",
-    "plot_best_of",
-    "plot_best_so_far",
-    "plot_chance_curve",
-    "plot_chimera_shares",
-    "plot_chimera_steps",
-    "plot_confusion_difference",
-    "plot_curves",
-    "plot_differences",
-    "plot_fates",
-    "plot_followers",
-    "plot_forces",
-    "plot_gains",
-    "plot_knob",
-    "plot_landscapes",
-    "plot_memory",
-    "plot_mining",
-    "plot_minutes",
-    "plot_needed",
-    "plot_negatives",
-    "plot_pairs",
-    "plot_plane",
-    "plot_probes",
-    "plot_ranks",
-    "plot_rate_map",
-    "plot_recall_against_size",
-    "plot_recall_differences",
-    "plot_reliability",
-    "plot_seed_differences",
-    "plot_sigmoid_box",
-    "plot_similarity",
-    "plot_slopes",
-    "plot_standings",
-    "plot_trials",
-]

@@ -31,10 +31,8 @@ def plot_curves(
     """Curves over one axis, with a legend: they may end in one point.
 
     Args:
-        axes: where to draw.
         x: [N], rising.
         curves: {name: [N] values}.
-        title, x_label, y_label: the axes' texts.
         dashed: names of those to be dashed.
     """
     for (name, values), color in zip(curves.items(), class_colors(len(curves)), strict=True):
@@ -181,10 +179,8 @@ def plot_chimera_shares(axes: Axes, dims: Sequence[int], shares: Mapping[str, Se
     """How many of the synthesized negatives are no class's center, against the number of dimensions.
 
     Args:
-        axes: where to draw.
         dims: [N].
         shares: {name: [N] values between 0 and 1}.
-        title: the axes' title.
     """
     for (name, values), color in zip(shares.items(), class_colors(len(shares)), strict=True):
         axes.plot(dims, 100 * np.asarray(values), color=color, marker="o", markersize=4, label=name)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fercore.plots.faces import draw_matrix
 from fercore.plots.style import class_colors
 
 CORRELATIONS = (-0.3, 1.0)  # shown by `plot_followers`
@@ -35,7 +35,6 @@ def plot_attention_map(axes: Axes, attention: np.ndarray, labels: np.ndarray, cl
     """The weights of many images as one picture: an image a row, sorted by class; a dimension a column.
 
     Args:
-        axes: where to draw.
         attention: [n, D] in 0..1.
         labels: [n].
         class_names: [K].
@@ -56,18 +55,10 @@ def plot_similarity(axes: Axes, similarity: np.ndarray, class_names: Sequence[st
     """Mean correlation between the vectors of two classes' images.
 
     Args:
-        axes: where to draw.
         similarity: [K, K] in -1..1.
         class_names: [K].
-        title: the axes' title.
     """
-    sns.heatmap(
-        similarity, annot=True, fmt=".2f", vmin=-1, vmax=1, cmap="RdBu_r", square=True, cbar=False, linewidths=0.5, ax=axes,
-        xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
-    )  # fmt: skip
-    axes.set(title=title)
-    axes.tick_params(axis="x", rotation=45, length=0)
-    axes.tick_params(axis="y", rotation=0, length=0)
+    draw_matrix(axes, similarity, class_names, title=title, annot=True, fmt=".2f", vmin=-1, vmax=1, cmap="RdBu_r")
 
 
 def plot_followers(
@@ -84,11 +75,9 @@ def plot_followers(
     The scale is the same in all panels.
 
     Args:
-        axes: where to draw.
         found: {series: [F] correlations on images that did not choose the dimension; negative where these contradict it}.
         names: [F] the factors.
         chance: what 95 % of shuffled factors stay below.
-        title: the axes' title.
         after: numbers of factors after which a line divides them.
     """
     place = np.arange(len(names))[::-1]

@@ -9,9 +9,10 @@ from matplotlib.patches import Rectangle
 
 from fercore.evaluation.stats import Estimate
 from fercore.plots.curves import DIVERGED
-from fercore.plots.faces import MOST
+from fercore.plots.faces import draw_matrix
 from fercore.plots.style import class_colors, hollow_out
 
+MOST = 10  # points, where the colors of `plot_confusion_difference` end
 FATE_MARKS = {
     "trained": dict(marker="o", color="#0072B2", markerfacecolor="none", markersize=7),
     "fell behind": dict(marker="^", color="#E69F00", markersize=7),
@@ -23,10 +24,8 @@ def plot_differences(axes: Axes, series: Mapping[str, Mapping[str, Estimate]], *
     """Differences with their 95 % intervals around a line at zero: an interval that reaches across it tells nothing.
 
     Args:
-        axes: where to draw.
         series: {name: {setting: difference}}, one color a name; one without any run is left out, one of a single run has no
             interval, and is hollow.
-        title: the axes' title.
         unit: of the differences.
     """
     settings = list(dict.fromkeys(setting for differences in series.values() for setting in differences))
@@ -54,9 +53,7 @@ def plot_fates(axes: Axes, rows: Mapping[str, tuple[Sequence[float], Sequence[st
     """Which settings trained, fell behind or were lost, one line a set, on a logarithmic axis.
 
     Args:
-        axes: where to draw.
         rows: {name: (values, fates)}, both of one length, each fate a key of `FATE_MARKS`; the first row on top.
-        title, xlabel: the axes' texts.
     """
     for place, (values, fates) in enumerate(rows.values()):
         for lane, (fate, style) in enumerate(FATE_MARKS.items(), start=-1):
@@ -75,10 +72,8 @@ def plot_rate_map(
     """A map of accuracies in percent against the learning rate, with a cross where the training diverged.
 
     Args:
-        axes: where to draw.
         values: [R, C]; NaN where it diverged, masked where it was not tried, which stays blank.
         rows, columns: [R] and [C] tick labels, the columns being learning rates.
-        title, row_label: the axes' texts.
     """
     untried, values = np.ma.getmaskarray(values), np.ma.getdata(values).astype(float)
     lost = np.isnan(values) & ~untried
@@ -103,20 +98,14 @@ def plot_confusion_difference(
     changes that round to 0 are left blank.
 
     Args:
-        axes: where to draw.
         confusion, baseline: [K, K] counts of the same test images, true class in rows.
         class_names: [K].
-        title: the axes' title.
     """
     shares = [100 * np.asarray(c, dtype=float) / np.sum(c, axis=1, keepdims=True) for c in (confusion, baseline)]
     change = shares[0] - shares[1]
     text = np.where(np.abs(change) < 0.5, "", np.char.mod("%+.0f", change))
-    sns.heatmap(
-        change, annot=text, fmt="", vmin=-MOST, vmax=MOST, cmap="PuOr", square=True, cbar=False, linewidths=0.5, ax=axes,
-        linecolor="0.85", xticklabels=class_names, yticklabels=class_names, annot_kws={"fontsize": 8},
-    )  # fmt: skip
+    look = {"annot": text, "fmt": "", "vmin": -MOST, "vmax": MOST, "cmap": "PuOr", "linecolor": "0.85"}
+    draw_matrix(axes, change, class_names, title=title, **look)
     for k in range(len(change)):  # the diagonal reads the other way round
         axes.add_patch(Rectangle((k, k), 1, 1, fill=False, edgecolor="0.3", linewidth=1.2))
-    axes.set(title=title, xlabel="predicted", ylabel="true")
-    axes.tick_params(axis="x", rotation=45, length=0)
-    axes.tick_params(axis="y", rotation=0, length=0)
+    axes.set(xlabel="predicted", ylabel="true")

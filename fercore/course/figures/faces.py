@@ -15,7 +15,6 @@ def plot_recall_against_size(axes: Axes, counts: Sequence[int], recalls: np.ndar
     """Recall of each class over its number of training images: a dot a seed, a bar at the mean.
 
     Args:
-        axes: where to draw.
         counts: [K] training images.
         recalls: [seeds, K], 0..1.
         class_names: [K].
@@ -39,7 +38,6 @@ def plot_probes(
     """Horizontal bars of accuracies (%) with 95 % intervals, and a line at chance.
 
     Args:
-        axes: where to draw.
         accuracies, errors: [P] shares and their standard errors.
         names: [P].
         chance: the share that guessing gets.

@@ -13,7 +13,6 @@ def plot_minutes(axes: Axes, names: Sequence[str], minutes: Sequence[float], mea
     """Computed minutes of one run, a dot a line on a logarithmic axis, with a bar from half to twice.
 
     Args:
-        axes: where to draw.
         names: [R], written at the left.
         minutes: [R], computed.
         measured: {name: minutes} of finished runs, drawn as diamonds.
@@ -35,7 +34,6 @@ def plot_memory(axes: Axes, names: Sequence[str], gigabytes: Sequence[float], le
     """Computed GPU memory of one run, a bar a line.
 
     Args:
-        axes: where to draw.
         names: [R], written at the left.
         gigabytes: [R].
         levels: {label: gigabytes} of GPUs, drawn as lines.

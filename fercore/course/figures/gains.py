@@ -23,13 +23,11 @@ def plot_gains(
     """One line a gain: a dot, on the bar of gains that chance alone makes often enough.
 
     Args:
-        axes: where to draw.
         names: [G], written at the left.
         points: [G] gains in points of accuracy.
         likely, independent: [G] the largest gain in points that is still chance, at the measured independence (dark bar) and
             with independent errors (light bar).
         verdicts: [G], of `VERDICT_STYLES`: marker and color.
-        title: the axes' title.
         legend: explain markers and bars at the right.
     """
     lines = -np.arange(len(names))
@@ -54,7 +52,6 @@ def plot_chance_curve(
     """How likely chance makes a gain as large, against the images on which two networks disagree.
 
     Args:
-        axes: where to draw.
         disagreements: [P], in images.
         chances: [P] p-values.
         marks: {label: (disagreement, p-value)}, drawn as dots.
@@ -75,7 +72,6 @@ def plot_needed(
     """How much is needed to notice a gain, on logarithmic axes.
 
     Args:
-        axes: where to draw.
         gains: [P] in points of accuracy.
         needed: {label: [P] how much}, one curve each, named at its right end.
         levels: {label: y}, horizontal lines at what papers have.
@@ -100,9 +96,7 @@ def plot_best_so_far(axes: Axes, curves: Sequence[Sequence[float]], *, title: st
     """How far the best epoch so far lies above the present one, a thin line a run and their mean.
 
     Args:
-        axes: where to draw.
         curves: [R][E] accuracies in percent, all of one length.
-        title: the axes' title.
     """
     curves = np.asarray(curves, dtype=float)
     ahead = np.maximum.accumulate(curves, axis=1) - curves
@@ -117,10 +111,8 @@ def plot_best_of(axes: Axes, choices: Sequence[int], added: Mapping[str, Sequenc
     """What picking the best of several equally good networks adds to the number that is reported.
 
     Args:
-        axes: where to draw.
         choices: [P] how many there were to pick from.
         added: {label: [P] points}, one curve each, named at its right end.
-        title: the axes' title.
     """
     for (label, values), color in zip(added.items(), LINE_COLORS, strict=False):
         axes.plot(choices, values, color=color)

@@ -20,7 +20,6 @@ def plot_standings(
     A method of a single run has no interval, and a hollow dot.
 
     Args:
-        axes: where to draw.
         values: {method: a value each seed}, the first on top; a method without a value gets an empty line.
         baseline: the method at whose mean a line is drawn down through all.
         xlabel: what is measured.
@@ -59,7 +58,6 @@ def plot_ranks(axes: Axes, ranks: Mapping[str, float], critical: float) -> None:
     """Average ranks as dots, best on top; a bar at the right joins methods that cannot be told apart.
 
     Args:
-        axes: where to draw.
         ranks: {method: average rank}.
         critical: how far two ranks must lie apart to be told apart.
     """
@@ -81,7 +79,6 @@ def plot_trials(axes: Axes, scores: Mapping[str, Sequence[float]], chosen: Mappi
     """The trials of each method: larger dots for larger weights, the chosen one filled.
 
     Args:
-        axes: where to draw.
         scores: {method: score in percent of each trial, from the smallest weight to the largest}; NaN: diverged or not run.
         chosen: {method: which of them}, where that is known.
     """
@@ -102,7 +99,6 @@ def plot_reliability(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Seq
     """How often a network is right against how sure it is; below the diagonal it is too sure.
 
     Args:
-        axes: where to draw.
         curves: {method: ([bins] confidence, [bins] accuracy), shares}.
     """
     axes.plot([0, 100], [0, 100], color="0.6", linestyle="--", linewidth=1)
@@ -118,11 +114,9 @@ def plot_knob(
     """Accuracy while one knob is turned; the methods in `shown` in color, the others as thin gray lines.
 
     Args:
-        axes: where to draw.
         settings: [L] what each level is.
         curves: {method: [L] accuracy in percent}.
         shown: methods to draw in color.
-        title: the axes' title.
     """
     for name, values in curves.items():
         if name not in shown:
@@ -140,7 +134,6 @@ def plot_pairs(
     """Two measurements of each method on one line: a small dot a seed, a large one at each mean, the means joined.
 
     Args:
-        axes: where to draw.
         pairs: {method: (a value each seed, the same of the other)}.
         names: what the two are, for the legend.
         xlabel: what is measured.

@@ -20,7 +20,6 @@ def plot_slopes(
     Lines that cross are methods that change places. A hollow end is a single run.
 
     Args:
-        axes: where to draw.
         left, right: {method: estimate}, of the same methods, each with one run at least.
         baseline: one of them, drawn in black.
         titles: of the boards.

@@ -20,11 +20,9 @@ def plot_seed_differences(
     """One line a row: its difference from the baseline in each seed, the mean with its interval, and the published gain.
 
     Args:
-        axes: where to draw.
         differences: {row: one value a seed}; a row without values is marked "not run".
         intervals: {row: the ends of the mean's interval}; NaN ends draw no bar.
         published: {row: the gain that the paper prints, on its own data}, a hollow diamond; rows may be missing.
-        title: the axes' title.
     """
     places = -np.arange(len(differences))
     axes.axvline(0, color="0.6", linewidth=1)
@@ -51,11 +49,9 @@ def plot_recall_differences(
     """A map of recalls minus the baseline's, in points: blue is better, orange worse, gray was not run.
 
     Args:
-        axes: where to draw.
         differences: [R, C] in points; NaN where there is nothing to show.
         rows, columns: [R] and [C] tick labels.
         limit: where the colors end; the same for maps that are to be compared.
-        title: the axes' title.
     """
     axes.set_facecolor("0.9")
     sns.heatmap(

@@ -60,11 +60,9 @@ def plot_forces(
     """Where a loss moves the images of a tuple in the plane; the first one is the query.
 
     Args:
-        axes: where to draw.
         points: [n, 2].
         kinds: [n], keys of `KINDS`.
         forces: [n, 2], minus the loss's gradients, drawn in the units of the plane; one too short to see is left out.
-        title: the axes' title.
         radii: {name: radius} of the spheres around the positives' center into which positives are drawn and out of which
             negatives are pushed, where the loss has them.
     """
@@ -88,7 +86,6 @@ def plot_plane(axes: Axes, points: Mapping[str, tuple[Estimate, Estimate]], *, c
     """Two measures against each other, a dot with both 95 % intervals for each name, and a line at chance.
 
     Args:
-        axes: where to draw.
         points: {name: (across, up)}.
         chance: what guessing gets, across.
         labels: of the axes.
@@ -109,9 +106,7 @@ def plot_bands(axes: Axes, curves: Mapping[str, np.ndarray], *, title: str, ylab
     """Mean curves over the epochs, each in a band of one standard deviation over the folds.
 
     Args:
-        axes: where to draw.
         curves: {name: [folds, epochs]}.
-        title, ylabel: the axes' texts.
         dashed: names of those to be dashed, where one curve would hide another.
     """
     for (name, values), color in zip(curves.items(), class_colors(len(curves)), strict=True):
