@@ -52,9 +52,10 @@ def tiny(tree):
 
 
 @pytest.fixture
-def identity_preset(data_folder) -> Path:
-    """What `data=simfer-id` reads, so that nothing is rendered."""
-    return make_tree(data_folder / "simfer" / "identity", train=12, test=0, people=4)
+def identity_preset(data_folder, monkeypatch) -> Path:
+    """What `data=simfer-id` reads at profile quick, so that nothing is rendered."""
+    monkeypatch.setattr(simfer, "render_simfer", lambda preset, *_: pytest.fail(f"preset {preset} was rendered"))
+    return make_tree(data_folder / "simfer" / "identity-quick", train=12, test=0, people=4)
 
 
 def load(data: str, **options: object):
@@ -133,7 +134,7 @@ def test_a_set_with_a_test_split_has_no_folds(tree):
 
 @pytest.mark.usefixtures("identity_preset")
 def test_every_identity_is_a_class_in_all_three_splits():
-    data = load("simfer-id", preset="identity")
+    data = load("simfer-id", preset="identity-quick")
     assert data.class_names == ("id 0", "id 1", "id 2", "id 3")
     for split in (data.train, data.val, data.test):
         assert set(split.labels.tolist()) == set(range(4))
