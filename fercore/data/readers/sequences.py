@@ -4,7 +4,11 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.files import (
@@ -29,6 +33,7 @@ from fercore.data.readers.files import (
 )
 
 FRAMES = 3  # that stand for a sequence (section 4.1): CK+'s last three, MMI's middle three
+Peak = tuple[list[Path], int, int]  # FRAMES frames of a sequence, its class, and who is seen
 
 # --- CK+ --------------------------------------------------------------------------------------------------------------
 
@@ -53,32 +58,19 @@ def read_ckplus(root: Path) -> Catalog:
     require_folder(emotions_of, "the labels S005/001/*_emotion.txt")
     skipped: Counter[str] = Counter()
     emotions = ck_labels(emotions_of, skipped)
-    files, labels, identities, sequences = [], [], [], []
+    found: list[Peak] = []
     for subject in subfolders(images, skipped):
         for sequence in subfolders(subject, skipped):
             frames = ck_frames(sequence, skipped)
             if (subject.name, sequence.name) not in emotions:
                 skipped[NO_LABEL] += 1
                 continue
-            files += frames[-FRAMES:]
-            labels += [emotions.pop((subject.name, sequence.name))] * FRAMES
-            identities += [numbered(subject, r"S(\d{1,9})", "S005")] * FRAMES
-            sequences += [len(files) // FRAMES - 1] * FRAMES
+            label = emotions.pop((subject.name, sequence.name))
+            found.append((frames[-FRAMES:], label, numbered(subject, r"S(\d{1,9})", "S005")))
     for subject_name, sequence_name in emotions:
         missing = images / subject_name / sequence_name
         raise bad(missing, f"sequence not found, but {CK_LABELS} has a label for it", "restore the images")
-    return make_catalog(
-        "ckplus",
-        root,
-        labels,
-        ["all"] * len(labels),
-        skipped,
-        files=tuple(files),
-        class_names=(*CLASS_NAMES, CONTEMPT),
-        identities=identities,
-        sequences=sequences,
-        folds=CK_FOLDS,
-    )
+    return catalog_of("ckplus", root, found, skipped, folds=CK_FOLDS, class_names=(*CLASS_NAMES, CONTEMPT))
 
 
 def ck_labels(folder: Path, skipped: Counter[str]) -> dict[tuple[str, str], int]:
@@ -147,24 +139,12 @@ def read_mmi(root: Path) -> Catalog:
         DataError: xml that cannot be read, an emotion that is none, fewer than three frames, or nothing left.
     """
     skipped: Counter[str] = Counter()
-    files, labels, identities, sequences = [], [], [], []
-    for session in subfolders(either(root, "Sessions"), skipped):
-        if found := read_session(session, skipped):
-            frames, label, subject = found
-            files += frames
-            labels += [label] * FRAMES
-            identities += [subject] * FRAMES
-            sequences += [len(files) // FRAMES - 1] * FRAMES
-    return mmi_catalog(root, files, labels, identities, sequences, skipped)
+    found = [read_session(session, skipped) for session in subfolders(either(root, "Sessions"), skipped)]
+    return catalog_of("mmi", root, list(filter(None, found)), skipped, folds=MMI_FOLDS)
 
 
-def mmi_catalog(root: Path, files, labels, identities, sequences, skipped) -> Catalog:
-    protocol = dict(files=tuple(files), identities=identities, sequences=sequences, folds=MMI_FOLDS)
-    return make_catalog("mmi", root, labels, ["all"] * len(labels), skipped, **protocol)
-
-
-def read_session(session: Path, skipped: Counter[str]) -> tuple[list[Path], int, int] | None:
-    """Three frames, class and subject of a session; None, having counted why, where it is left out."""
+def read_session(session: Path, skipped: Counter[str]) -> Peak | None:
+    """The middle frames of a session; None, having counted why, where it is left out."""
     names = [entry.name for entry in list_folder(session)]
     videos = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
     about = [name for name in names if re.fullmatch(r"S\d{1,9}-\d+\.xml", name, flags=re.IGNORECASE)]
@@ -224,16 +204,22 @@ def read_mmi_table(root: Path) -> Catalog:
             raise bad(listed, f"session {row['session']} has two subjects or two emotions", "correct the row", line)
         frames.append(file)
     subjects = coded([subject for subject, _, _ in sessions.values()])
-    files, labels, identities, sequences = [], [], [], []
-    for number, (_, label, frames) in enumerate(sessions.values()):
-        files += middle(in_order(frames, listed))
-        labels += [label] * FRAMES
-        identities += [subjects[number]] * FRAMES
-        sequences += [number] * FRAMES
-    return mmi_catalog(root, files, labels, identities, sequences, skipped)
+    peaks = [
+        (middle(in_order(frames, listed)), label, subject)
+        for subject, (_, label, frames) in zip(subjects, sessions.values(), strict=True)
+    ]
+    return catalog_of("mmi", root, peaks, skipped, folds=MMI_FOLDS)
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def catalog_of(name: str, root: Path, peaks: Sequence[Peak], skipped: Counter[str], **fields: Any) -> Catalog:
+    """The catalog of one heap of sequences, to be divided into folds."""
+    frames, labels, subjects = zip(*peaks, strict=True) if peaks else ((), (), ())
+    fields |= {"identities": np.repeat(subjects, FRAMES), "sequences": np.repeat(range(len(peaks)), FRAMES)}
+    splits, files = ["all"] * (FRAMES * len(peaks)), tuple(chain(*frames))
+    return make_catalog(name, root, np.repeat(labels, FRAMES), splits, skipped, files=files, **fields)
 
 
 def in_order(frames: Sequence[Path], place: Path) -> list[Path]:
