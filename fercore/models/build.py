@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fercore.models.fernet import FERNet, stem_for
 from fercore.models.heads import AMTC3LHead, TwoBranchHead
+from fercore.models.layers import Network
 from fercore.models.lenets import LeNetsPP
 from fercore.models.own import OwnTrunk
 
@@ -59,22 +60,12 @@ def build_head(config: Any, num_classes: int, shape: tuple[int, int, int]) -> nn
     )
 
 
-class HeadedNet(nn.Module):
-    """A trunk and another head than its own.
-
-    Shapes:
-        images -> feature map (`features`) -> embeddings [m, D], logits [m, K] (`head`).
-    """
+class HeadedNet(Network):
+    """A trunk and another head than its own."""
 
     def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.trunk, self.head = trunk, head
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(self.features(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        return self.trunk(images)
 
 
 @torch.no_grad()

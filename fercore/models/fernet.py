@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from fercore.choices import INCEPTION, SMALL_BELOW
 from fercore.models.inception import InceptionTrunk
+from fercore.models.layers import Network
 from fercore.models.resnet import ResNetTrunk
 
 
@@ -16,7 +17,7 @@ def stem_for(crop: int) -> str:
     return "small" if crop < SMALL_BELOW else "imagenet"
 
 
-class FERNet(nn.Module):
+class FERNet(Network):
     """ResNet trunk -> feature map, whose global average is the embedding, whose linear image are the logits.
 
     Args:
@@ -45,12 +46,6 @@ class FERNet(nn.Module):
         else:
             self.trunk = InceptionTrunk(3, width) if trunk == INCEPTION else ResNetTrunk(trunk, width=width, stem=stem)
         self.classify = nn.Linear(self.trunk.channels, num_classes)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(self.features(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        return self.trunk(images)
 
     def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         embeddings = feature_map.mean(dim=(2, 3))

@@ -50,13 +50,13 @@ class InceptionTrunk(nn.Sequential):
             convolve(first, second, 3),
             halve(),
             Inception(second, a),
-            Inception(sum(channels_of(GROUPS[0], width)), b),
+            Inception(given_by(a), b),
             halve(),
-            Inception(sum(channels_of(GROUPS[1], width)), c),
+            Inception(given_by(b), c),
             nn.AdaptiveAvgPool2d(LAST_SIDE),
         )
         self.in_channels = in_channels
-        self.channels = sum(channels_of(GROUPS[-1], width))
+        self.channels = given_by(c)
         self.apply(partial(init_he, slope=PRELU_SLOPE))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,9 +64,9 @@ class InceptionTrunk(nn.Sequential):
         return super().forward(images)
 
 
-def channels_of(group: tuple[int, ...], width: float) -> tuple[int, ...]:
-    """The channels that a group's four paths give: its 1x1, 3x3, 5x5 and pooling path."""
-    return tuple(round(group[path] * width) for path in (0, 2, 4, 5))
+def given_by(group: tuple[int, ...]) -> int:
+    """The channels that a group's four paths give together: its 1x1, 3x3, 5x5 and pooling path."""
+    return sum(group[path] for path in (0, 2, 4, 5))
 
 
 def convolve(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:

@@ -6,6 +6,20 @@ from torch import Tensor, nn
 PRELU_SLOPE = 0.25  # where a PReLU starts
 
 
+class Network(nn.Module):
+    """What every network here is: a `trunk`, and a `head` that reads the trunk's last map.
+
+    Shapes:
+        images -> feature map [m, C, H, W] (`features`) -> embeddings [m, D], logits [m, K] (`head`).
+    """
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.trunk(images)
+
+
 class BatchNorm(nn.BatchNorm1d):
     """A last batch of one image, which has no spread, is normalized with the running statistics instead of refused."""
 

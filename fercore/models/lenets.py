@@ -4,10 +4,10 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from fercore.models.layers import PRELU_SLOPE, BatchNorm, init_he
+from fercore.models.layers import PRELU_SLOPE, BatchNorm, Network, init_he
 
 
-class LeNetsPP(nn.Module):
+class LeNetsPP(Network):
     """Three pairs of 5x5 convolutions (32, 64 and 128 channels) with PReLU, each pair followed by 2x2 max-pooling;
     then FC 2 with PReLU, the embedding, and FC 10, the logits.
 
@@ -44,12 +44,6 @@ class LeNetsPP(nn.Module):
         self.embed = nn.Sequential(nn.Linear(channels * 3 * 3, embedding_dim), last)
         self.classify = nn.Linear(embedding_dim, num_classes)
         self.apply(partial(init_he, slope=PRELU_SLOPE))
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(self.features(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        return self.trunk(images)
 
     def head(self, feature_map: Tensor) -> tuple[Tensor, Tensor]:
         embeddings = self.embed(feature_map.flatten(start_dim=1))
