@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, Catalog
 from fercore.data.readers.files import (
     SMALL_FILE,
     UNLABELED,
@@ -63,9 +63,7 @@ def read_lists(root: Path) -> Catalog:
     files, labels, splits = [], [], []
     for split, listed in lists.items():
         kept = [(line, name, k) for line, name, k in rows[split] if k is not None]
-        found = (images.get(str(name).lower()) for _, name, _ in kept)
-        wanted = [place / name for _, name, _ in kept]
-        files += require_found(found, wanted, listed, [line for line, _, _ in kept])
+        files += require_found(images, [name for _, name, _ in kept], place, listed, [line for line, _, _ in kept])
         labels += [k for _, _, k in kept]
         splits += [split] * len(kept)
     skipped[UNLABELED] += len(images.keys() - {str(name).lower() for name in chain(*names.values())})
@@ -139,8 +137,8 @@ def class_of_id(text: str, skipped: Counter[str], path: Path, line: int | None =
 def finish(
     root: Path, files: list[Path], labels: list[int], splits: list[str], skipped: Counter[str], notes: Sequence[str] = ()
 ) -> Catalog:
-    names = (*CLASS_NAMES, CONTEMPT)
-    return make_catalog("affectnet", root, labels, splits, skipped, files=tuple(files), class_names=names, notes=notes)
+    more = {"files": tuple(files), "class_names": ALL_CLASSES, "notes": notes}
+    return make_catalog("affectnet", root, labels, splits, skipped, **more)
 
 
 # --- YOLO's labels ----------------------------------------------------------------------------------------------------

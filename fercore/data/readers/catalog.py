@@ -8,6 +8,7 @@ import numpy as np
 from fercore.data.names import CLASS_NAMES
 
 CONTEMPT = "Contempt"  # class 7, where a set has it
+ALL_CLASSES = (*CLASS_NAMES, CONTEMPT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Catalog:
         labels: [N] int64 in the order of `class_names`.
         splits: [N] "train", "val" (only where the set brings one) or "test"; "all" where it is one heap: for folds, or to be
             divided.
-        class_names: CLASS_NAMES, and CONTEMPT after them where the set has it; of one's own set its own.
+        class_names: CLASS_NAMES, or ALL_CLASSES where the set has contempt; of one's own set its own.
         identities: [N] int64, who is seen; None where the set does not say.
         sequences: [N] int64, which video a frame comes from; None for single images.
         votes: [N, K] float32, how many people voted for each class; None where one label is all.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, CLASS_NAMES, Catalog
 from fercore.data.readers.files import (
     MOST_BYTES,
     bad,
@@ -55,7 +55,7 @@ def read_pixels_of(
     if None in tables.values() and "val" not in splits:
         raise bad(root / next(iter(tables)), "has no PublicTest images", "restore the release")
     images = np.frombuffer(pixels, dtype=np.uint8).reshape(-1, SIZE, SIZE)
-    names = (*CLASS_NAMES, CONTEMPT) if len(emotions) > len(CLASS_NAMES) else CLASS_NAMES
+    names = ALL_CLASSES if len(emotions) > len(CLASS_NAMES) else CLASS_NAMES
     return make_catalog(name, root, labels, splits, Counter(), pixels=images, class_names=names, notes=notes)
 
 
@@ -160,7 +160,7 @@ def with_votes(read: Callable[[Path], Catalog], root: Path, votes: str | None = 
     if len(rows) != len(catalog):
         raise bad(listed, f"{len(rows):,} rows for {len(catalog):,} images", "use it with the whole FER2013, in its own order")
     skipped: Counter[str] = Counter()
-    labels, names = np.full(len(rows), -1), (*CLASS_NAMES, CONTEMPT)
+    labels, names = np.full(len(rows), -1), ALL_CLASSES
     told = np.zeros((len(rows), len(names)), dtype=np.float32)
     order = [class_of(name, listed) for name in VOTED[: len(names)]]
     for k, (line, row) in enumerate(rows):

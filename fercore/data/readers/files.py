@@ -23,7 +23,7 @@ from typing import IO
 import numpy as np
 
 from fercore.data.names import OWN
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, Catalog
 from fercore.errors import DataError
 from fercore.paths import shown
 
@@ -40,7 +40,7 @@ NOT_ENTERED = "folders among the images, which are not looked into"
 LOOSE = "images beside the folders, in none of them"
 NOT_READ = "images of a format that is not read ({}; convert them to JPEG or PNG)"
 LAYOUTS = "data/README.md of the repository shows the layouts"
-CLASS_BY_NAME = {name.lower(): k for k, name in enumerate((*CLASS_NAMES, CONTEMPT))}
+CLASS_BY_NAME = {name.lower(): k for k, name in enumerate(ALL_CLASSES)}
 CLASS_BY_NAME |= {  # what other releases, and people, call them
     **dict.fromkeys(("surprised", "suprise"), 0),
     **dict.fromkeys(("fearful", "afraid", "scared"), 1),
@@ -67,7 +67,7 @@ def plain(name: str) -> str:
 def class_of(name: str, path: Path, line: int | None = None) -> int:
     """The canonical class called `name` (Happy and Happiness are one), which stands in `path`."""
     if name.strip().lower() not in CLASS_BY_NAME:
-        raise bad(path, f"unknown expression {name!r}", f"use one of {', '.join((*CLASS_NAMES, CONTEMPT))}", line)
+        raise bad(path, f"unknown expression {name!r}", f"use one of {', '.join(ALL_CLASSES)}", line)
     return CLASS_BY_NAME[name.strip().lower()]
 
 
@@ -208,15 +208,16 @@ def index_images(folder: Path, names: Iterable[PurePosixPath], skipped: Counter[
     return {str(parent / name).lower(): path for parent, images in listed.items() for name, path in images.items()}
 
 
-def require_found(files: Iterable[Path | None], wanted: Sequence[Path], listed: Path, lines: Sequence[int]) -> tuple[Path, ...]:
-    """`files`, all of them; the error names the first that is missing and where `listed` asks for it."""
-    files = tuple(files)
-    missing = [i for i, file in enumerate(files) if file is None]
+def require_found(
+    images: dict[str, Path], names: Sequence[PurePosixPath], folder: Path, listed: Path, lines: Sequence[int]
+) -> list[Path]:
+    """The images of these names below `folder`; the error tells the first that is missing and where `listed` asks for it."""
+    missing = [i for i, name in enumerate(names) if str(name).lower() not in images]
     if missing:
-        first = wanted[missing[0]]
-        count = f"{len(missing):,} of {len(files):,} listed images missing, the first: " if len(missing) > 1 else ""
+        first = folder / names[missing[0]]
+        count = f"{len(missing):,} of {len(names):,} listed images missing, the first: " if len(missing) > 1 else ""
         raise bad(listed, f"{count}{shown(first)} {why_missing(first)}", "restore the images", lines[missing[0]])
-    return files
+    return [images[str(name).lower()] for name in names]
 
 
 def why_missing(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from fercore.data.names import OWN, WITH_CONTEMPT
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.counts import EXPECTED
 from fercore.data.readers.files import (
     CLASS_BY_NAME,
@@ -41,7 +41,6 @@ PARTS = {  # split -> how its folder is called, in any case
 VARIANTS = {"aligned", "original"}  # of RAF-DB's images
 IDENTITIES = "identities.csv"
 ORDER_FILE = "classes.txt"
-ALL_CLASSES = (*CLASS_NAMES, CONTEMPT)
 NO_EXPRESSION = frozenset({"nf", "noface", "notface", "unknown", "uncertain", "none"})  # folders of FER+ and AffectNet
 
 NEARLY = 0.1  # of the images: sizes that are further off another order's do not speak against the one there is

@@ -85,7 +85,6 @@ def read_list(root: Path) -> dict[str, Any]:
     require_folder(aligned, "the aligned images train_00001_aligned.jpg and so on")
     skipped: Counter[str] = Counter()
     images = find_images(aligned, skipped)
-    wanted = [aligned / name for name in names]
-    files = require_found((images.get(name.name.lower()) for name in names), wanted, listed, lines)
+    files = require_found(images, names, aligned, listed, lines)
     skipped[UNLABELED] += len(images) - len(files)
-    return {"files": files, "labels": labels, "splits": splits, "skipped": skipped}
+    return {"files": tuple(files), "labels": labels, "splits": splits, "skipped": skipped}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, Catalog
 from fercore.data.readers.files import (
     SMALL_FILE,
     bad,
@@ -70,7 +70,7 @@ def read_ckplus(root: Path) -> Catalog:
     for subject_name, sequence_name in emotions:
         missing = images / subject_name / sequence_name
         raise bad(missing, f"sequence not found, but {CK_LABELS} has a label for it", "restore the images")
-    return catalog_of("ckplus", root, found, skipped, folds=CK_FOLDS, class_names=(*CLASS_NAMES, CONTEMPT))
+    return catalog_of("ckplus", root, found, skipped, folds=CK_FOLDS, class_names=ALL_CLASSES)
 
 
 def ck_labels(folder: Path, skipped: Counter[str]) -> dict[tuple[str, str], int]:
@@ -194,7 +194,7 @@ def read_mmi_table(root: Path) -> Catalog:
     refuse_duplicates((str(name).lower() for name in names), listed, lines)
     skipped: Counter[str] = Counter()
     images = index_images(root, names, skipped)
-    found = require_found((images.get(str(name).lower()) for name in names), [root / name for name in names], listed, lines)
+    found = require_found(images, names, root, listed, lines)
     skipped[f"images that {MMI_TABLE} does not name"] += len(images) - len(found)
     sessions: dict[str, tuple[str, int, list[Path]]] = {}
     for (line, row), file in zip(rows, found, strict=True):

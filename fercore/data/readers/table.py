@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fercore.data.names import OWN, WITH_CONTEMPT
 from fercore.data.readers.affectnet import LIST_FOLDER, LISTS, read_lists, read_npy, read_yolo
-from fercore.data.readers.catalog import CLASS_NAMES, CONTEMPT, Catalog
+from fercore.data.readers.catalog import ALL_CLASSES, CLASS_NAMES, CONTEMPT, Catalog
 from fercore.data.readers.fer2013 import (
     CK_MIXED,
     EMOTIONS,
@@ -39,7 +39,7 @@ from fercore.data.readers.simfer import read_simfer
 from fercore.paths import shown
 
 ALPHABET = Numbering("the alphabet's", tuple(sorted(CLASS_NAMES)))
-ALPHABET_8 = Numbering("the alphabet's", tuple(sorted((*CLASS_NAMES, CONTEMPT))))
+ALPHABET_8 = Numbering("the alphabet's", tuple(sorted(ALL_CLASSES)))
 FER = Numbering("FER2013's order", tuple(CLASS_NAMES[k] for k in (5, 2, 1, 3, 4, 0, 6)))
 AFFECTNET = Numbering("AffectNet's order", tuple(CLASS_NAMES[k] for k in (6, 3, 4, 0, 1, 2, 5)))
 AFFECTNET_8 = Numbering("AffectNet's order", (*AFFECTNET.classes, CONTEMPT))
@@ -101,7 +101,7 @@ FER_TABLES = (
 )
 AFFECTNET_LISTS = tuple(f"{place}{name}" for place in (f"{LIST_FOLDER}/", "") for name in LISTS.values())
 CK_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
-CK_CLASSES = tuple(name for name in (*CLASS_NAMES, CONTEMPT) if name != "Neutral")
+CK_CLASSES = tuple(name for name in ALL_CLASSES if name != "Neutral")
 JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
 JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.classes, strict=True))
 
