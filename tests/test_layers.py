@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "methods.recipes": (),
     "profiles": ("data.names", "errors"),
     "config": ("choices", "limits", "methods.table", "profiles", "data.names", "errors"),
-    "runs": ("config", "data", "parallel", "errors", "paths"),
+    "runs": ("config", "data", "parallel", "errors", "paths", "progress"),
     "evaluation": (*DESCRIBED, "runs"),
     "train": (*DESCRIBED, "runs", "evaluation"),
     "sweep": (*DESCRIBED, "runs", "evaluation", "train"),

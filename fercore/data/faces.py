@@ -1,8 +1,6 @@
 """Faces: what a reader finds becomes the three splits that the training loop takes."""
 
-import sys
 from collections.abc import Iterable
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from fercore.data.splits import Images, Splits, fingerprint, hold_out, subject_f
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError, DataError
 from fercore.paths import data_dir, shown
+from fercore.progress import say_once
 
 MINORITY_SHARE = 0.5  # of a class's equal share of the training images: on RAF-DB fear, disgust and anger lie below
 MEASURED = 2000  # training images of which mean and spread are taken: more change the third digit
@@ -112,12 +111,6 @@ def say(catalog: Catalog, *lines: Iterable[str]) -> None:
     """What a user should know of the set, a line each, on stderr."""
     for line in chain(*lines):
         say_once(f"{shown(catalog.root)}: {line}")
-
-
-@cache
-def say_once(line: str) -> None:
-    """A set is loaded many times in a process."""
-    print(line, file=sys.stderr)
 
 
 def split_catalog(catalog: Catalog, fraction: float, val_fraction: float, fold: int | None) -> list[np.ndarray]:

@@ -11,11 +11,9 @@ import io
 import json
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +21,7 @@ import numpy as np
 
 from fercore.errors import StoreError
 from fercore.paths import runs_dir, shown
+from fercore.progress import say_once
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_TEXT = 2**27  # bytes of JSON, of which the longest training writes a fifth
@@ -63,7 +62,8 @@ def read(path: Path, run: str | None, *, mend: str = AGAIN) -> dict[str, Any]:
         reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
         raise StoreError(f"{shown(path)} is damaged ({reason}); {mend}") from None
     if owner is None and known is None:
-        say_nameless(path)
+        if path.is_relative_to(runs_dir()):  # the shipped ones are checked against their index
+            say_once(f"{shown(runs_dir())} holds files from before they said whose they are; they are used unchecked")
     elif run not in (None, owner):
         raise StoreError(f"{shown(path)} is not of this run but of {str(owner)[:100]}; {mend}")
     elif known != checksum({**content, "run": owner}):
@@ -98,16 +98,6 @@ def unwritable(path: Path, error: OSError, size: int = 0) -> StoreError:
         free = shutil.disk_usage(path.parent).free
         mend = f"it needs {size / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; make room, and the same command goes on"
     return StoreError(f"cannot write {shown(path)} ({error.strerror or error}); {mend}")
-
-
-@cache
-def say_once(place: str) -> None:
-    print(f"{place} holds files from before they said whose they are; they are used unchecked", file=sys.stderr)
-
-
-def say_nameless(path: Path) -> None:
-    if path.is_relative_to(runs_dir()):  # the shipped ones are checked against their index
-        say_once(shown(runs_dir()))
 
 
 def file_sum(path: Path) -> str:

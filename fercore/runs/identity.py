@@ -5,8 +5,6 @@ elsewhere: a shipped result on it counts wherever it is read, and one that was t
 """
 
 import hashlib
-import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from fercore.config import RunConfig
 from fercore.data import load_data, parse_name
 from fercore.errors import StoreError
 from fercore.paths import data_dir
+from fercore.progress import say_once
 from fercore.runs.result import RunResult
 
 if TYPE_CHECKING:  # who looks a run up on data that are not here needs no PyTorch
@@ -63,12 +62,6 @@ def is_made_here(config: RunConfig) -> bool:
     return path is None and name in ("wmnist", "simfer", "simfer-id")
 
 
-@cache
-def say_absent(data: str) -> None:
-    """Once a process and set."""
-    print(f"{data} is not here: results on it are about the images that they were trained on", file=sys.stderr)
-
-
 def confirm(result: RunResult, now: dict[str, Any] | None) -> RunResult:
     """The result, where it is about the data as they are now.
 
@@ -77,7 +70,7 @@ def confirm(result: RunResult, now: dict[str, Any] | None) -> RunResult:
     """
     config = result.config
     if now is None and not is_made_here(config):
-        say_absent(config.data)
+        say_once(f"{config.data} is not here: results on it are about the images that they were trained on")
     elif now is not None and (change := describe_change(result.provenance, now)):
         mend = "train again with --fresh, or give the changed set a name of its own to keep both"
         raise StoreError(f"{config.id} was trained on other data than {config.data} is now ({change}); {mend}")
