@@ -41,12 +41,12 @@ OWN_RATE = ", normalized, own rate"
 
 def plane() -> dict:
     """What the page knows: classes [K], their colors, which are rare, and every run as `followed` gives it."""
-    provenance = shipped_result(chapter_1("laptop")["softmax"][0]).provenance
+    provenance = shipped_result(chapter_1("laptop")["softmax"][0].id).provenance
     runs = []
     for network, rows in networks().items():
         for label, config in rows.items():
             loss, _, setting = label.replace("DDA gamma", "DDA, gamma").partition(", ")
-            runs.append({"network": network, "loss": loss, "setting": setting} | followed(shipped_result(config)))
+            runs.append({"network": network, "loss": loss, "setting": setting} | followed(shipped_result(config.id)))
     names = provenance["class_names"]
     return {"classes": names, "minority": provenance["minority"], "colors": class_colors(len(names)), "runs": runs}
 
@@ -98,7 +98,7 @@ def packed(values: np.ndarray, reach: float) -> str:
 
 def rival_record() -> dict:
     """For the hardest negative: centers [K, 2] of the AMTC3L run of chapter 6, and who was taken for whom, S [K, K]."""
-    run = shipped_result(amtc3l_anatomy("laptop")["AMTC3L, MM-NSS"][0])
+    run = shipped_result(amtc3l_anatomy("laptop")["AMTC3L, MM-NSS"][0].id)
     record = np.array(run.test["last"]["confusion"])
     np.fill_diagonal(record, 0)
     centers = run.arrays["centers"][-1].astype(float).round(2)

@@ -28,7 +28,7 @@ def write_film() -> list[Path]:
     """
     use_style()
     rows = digit_rates("laptop")
-    runs = {name: shipped_result(rows[f"{row} at 0.001"][0]) for name, row in SIDES.items()}
+    runs = {name: shipped_result(rows[f"{row} at 0.001"][0].id) for name, row in SIDES.items()}
     frames = [pixels(figure) for figure in draw(runs)]
     palette = frames[-1].quantize(COLORS)
     film, still = FIGURES / "plane.gif", FIGURES / "plane.png"

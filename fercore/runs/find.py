@@ -17,7 +17,7 @@ from fercore.runs import files
 from fercore.runs.identity import confirm, describe_change, facts_now, is_made_here
 from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult, read_result
-from fercore.runs.shipped import shipped_analysis, shipped_index, shipped_record, shipped_result
+from fercore.runs.shipped import shipped_analysis, shipped_index, shipped_result
 
 
 def find_result(config: RunConfig, *, fresh: bool = False) -> RunResult | None:
@@ -44,7 +44,7 @@ def find_record(run: str) -> RunResult:
     Raises:
         StoreError: there is none, or it is damaged.
     """
-    result = read_result(runs_dir() / "store" / run, run) or shipped_record(run)
+    result = read_result(runs_dir() / "store" / run, run) or shipped_result(run)
     if result is None:
         raise StoreError(
             f"no finished run {run!r}; those here are the folders of {shown(runs_dir() / 'store')} and results/runs"
@@ -61,7 +61,7 @@ def find_about(config: RunConfig, fresh: bool, look: Callable[..., Any]) -> RunR
     local = None if shipped_only() and not fresh else read_result(local_folder(config), config.id)
     if local and fresh and local.provenance["finished"] < session_start():
         local = None
-    result = local or (None if fresh else shipped_result(config))
+    result = local or (None if fresh else shipped_result(config.id))
     if result is None or parse_name(config.data)[0] == "wmnist" or (local is None and is_made_here(config)):
         return result
     now = look(config.data, tuple(config.data_options.items()))
@@ -100,7 +100,7 @@ def find_analysis(config: RunConfig, name: str) -> dict[str, np.ndarray] | None:
 
 def learned_otherwise(config: RunConfig) -> bool:
     """Whether the local run of `config` is another network than the shipped one: of other code, versions or data."""
-    here, shipped = read_result(local_folder(config), config.id), shipped_result(config)
+    here, shipped = read_result(local_folder(config), config.id), shipped_result(config.id)
     return bool(here and shipped) and (
         here.losses != shipped.losses or describe_change(shipped.provenance, here.provenance) != ""
     )

@@ -73,17 +73,12 @@ def require_as_listed(path: Path, known: str, index: str) -> None:
         raise StoreError(f"{shown(path)} is not what results/{index} lists; restore it with git, or ship it again")
 
 
-def shipped_result(config: RunConfig) -> RunResult | None:
-    """The shipped run of `config`, checked against the index; None where it is not shipped.
+def shipped_result(run: str) -> RunResult | None:
+    """The shipped run of this id, checked against the index; None where it is not shipped.
 
     Raises:
         StoreError: a file is missing or was changed since it was shipped.
     """
-    return shipped_record(config.id)
-
-
-def shipped_record(run: str) -> RunResult | None:
-    """`shipped_result` by the run's id."""
     row = shipped_index().get(run)
     if row is None:
         return None
@@ -128,11 +123,13 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
         RESULTS.mkdir(parents=True, exist_ok=True)
         with FileLock(RESULTS / ".lock"):  # two that ship at once would each write an index without the other's rows
             forget_indexes()
-            changed = ship_runs(results, drawn) + ship_analyses(results)
+            before = shipped_index() | shipped_analyses()
+            ship_runs(results, drawn)
+            ship_analyses(results)
+            forget_indexes()
+            return sum(before.get(key) != row for key, row in (shipped_index() | shipped_analyses()).items())
     except OSError as error:
         raise files.unwritable(RESULTS, error) from None
-    forget_indexes()
-    return changed
 
 
 def forget_indexes() -> None:
@@ -141,10 +138,9 @@ def forget_indexes() -> None:
     shipped_analyses.cache_clear()
 
 
-def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> int:
-    """Copy the runs; returns how many are new or changed."""
+def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> None:
+    """Copy the runs, and list them."""
     rows = dict(shipped_index())
-    before = dict(rows)
     for result in results:
         folder, run = shipped_folder(result.config), result.config.id
         if result.array_file.parent != folder:
@@ -154,7 +150,6 @@ def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> int:
             write_result(folder, result, arrays)
         rows[run] = index_row(result, folder)
     write_index(INDEX, INDEX_COLUMNS, [rows[run] for run in sorted(rows)])
-    return sum(before.get(run) != row for run, row in rows.items())
 
 
 def is_free(result: RunResult) -> bool:
@@ -162,10 +157,9 @@ def is_free(result: RunResult) -> bool:
     return parse_name(result.config.data)[0] in FREE
 
 
-def ship_analyses(results: list[RunResult]) -> int:
-    """Copy what was found out about these runs; returns how many of the files are new or changed."""
+def ship_analyses(results: list[RunResult]) -> None:
+    """Copy what was found out about these runs, and list it."""
     known = dict(shipped_analyses())
-    before = dict(known)
     for result in filter(is_free, results):
         run = result.config.id
         for path in sorted(local_folder(result.config).glob("*.npz")):
@@ -175,7 +169,6 @@ def ship_analyses(results: list[RunResult]) -> int:
                 known[run, path.stem] = files.file_sum(target)
     rows = [{"id": run, "name": name, "sha256": known[run, name]} for run, name in sorted(known)]
     write_index(ANALYSES, ANALYSES_COLUMNS, rows)
-    return sum(before.get(key) != value for key, value in known.items())
 
 
 def index_row(result: RunResult, folder: Path) -> dict[str, str]:

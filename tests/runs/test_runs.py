@@ -362,7 +362,7 @@ def test_json_with_what_is_no_number_is_not_written(tiny, tmp_path):
 def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
     configs = [tiny(seed=seed) for seed in (0, 1)]
     ship([train(config) for config in configs], drawn={configs[0].id})
-    kept, slim = (set(shipped_result(config).arrays) for config in configs)
+    kept, slim = (set(shipped_result(config.id).arrays) for config in configs)
     assert kept - slim == {"test_embeddings"}
     assert "test_predictions" in slim
 
@@ -371,15 +371,15 @@ def test_a_diverged_run_is_shipped_without_arrays(tiny):
     config = tiny(method="dda", normalization="paper", gamma=1e5, lr=10)
     assert train(config).diverged
     ship([train(config)])
-    assert shipped_result(config).diverged
-    assert shipped_result(config).arrays == {}
+    assert shipped_result(config.id).diverged
+    assert shipped_result(config.id).arrays == {}
 
 
 def test_embeddings_and_analyses_of_photographs_are_never_shipped(tiny, monkeypatch, capsys):
     of_digits, of_faces = train(tiny()), RunConfig(method="softmax", data="fer2013")
     files.write(open_folder(of_faces) / "probabilities.npz", {"probabilities": np.ones(3)}, of_faces.id)
     ship([write_result(open_folder(of_faces), dataclasses.replace(of_digits, config=of_faces), of_digits.arrays)])
-    assert set(of_digits.arrays) - set(shipped_result(of_faces).arrays) == {"test_embeddings"}
+    assert set(of_digits.arrays) - set(shipped_result(of_faces.id).arrays) == {"test_embeddings"}
     assert shipped_analysis(of_faces, "probabilities") is None
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     assert find_result(of_faces) is not None
