@@ -19,7 +19,7 @@ from fercore.config import RunConfig
 from fercore.data import Splits, load_data
 from fercore.data.augment import normalize
 from fercore.errors import StoreError
-from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, snapshot_positions, take_snapshot, test_once
+from fercore.evaluation.artifacts import collect_snapshots, cpu_copy, first_of_each, take_snapshot, test_once
 from fercore.evaluation.evaluate import finite_or_none, look, make_step, validate
 from fercore.methods import build
 from fercore.methods.batches import epoch_labels, make_batches, training_views
@@ -159,7 +159,7 @@ class Trainer:
         self.batch_loss = average_gradients(torch.compile(step) if execution.compiled else step)
         self.steps_per_epoch = len(make_batches(self.objective, config, 0, data.train))
         self.total_steps = self.steps_per_epoch * config.epochs
-        self.snapshot = snapshot_positions(data.train.labels) if config.crop is None else None
+        self.snapshot = first_of_each(data.train.labels) if config.crop is None else None
 
     @property
     def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:

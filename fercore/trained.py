@@ -17,6 +17,7 @@ from fercore.data.images import UnreadableImage, read_square
 from fercore.errors import DataError, StoreError
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods import build
+from fercore.models.build import MNIST_SIDE
 from fercore.parallel.devices import Execution, find_device
 from fercore.paths import runs_dir, shown
 from fercore.runs import files
@@ -27,7 +28,6 @@ from fercore.runs.result import RunResult, read_result
 from fercore.runs.session import Session
 from fercore.train import Watch, fit, train
 
-MNIST_SIZE = 28
 TRAIN_AGAIN = "train the run again with --fresh"
 
 
@@ -182,7 +182,7 @@ def predict(
     names, channels = trained.class_names, len(trained.mean)
     if not images:
         return names, np.zeros((0, len(names)), dtype=np.float32)
-    pixels = torch.stack([read_image(image, trained.config.image_size or MNIST_SIZE, channels) for image in images])
+    pixels = torch.stack([read_image(image, trained.config.image_size or MNIST_SIDE, channels) for image in images])
     _, logits = evaluate(trained.model, pixels, trained, trained.config.crop)
     probabilities = logits.softmax(dim=1).cpu()
     if not probabilities.isfinite().all():

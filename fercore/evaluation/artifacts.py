@@ -60,9 +60,9 @@ def class_numbers(labels: Tensor) -> np.ndarray:
     return labels.cpu().numpy().astype(np.uint8 if labels.max() < 256 else np.uint16)
 
 
-def snapshot_positions(labels: Tensor) -> Tensor:
-    """Positions of the first SNAPSHOT_PER_CLASS training images of each class."""
-    return torch.cat([(labels == k).nonzero()[:SNAPSHOT_PER_CLASS, 0] for k in labels.unique()])
+def first_of_each(labels: Tensor, count: int = SNAPSHOT_PER_CLASS) -> Tensor:
+    """Positions of the first `count` images of each class, class by class."""
+    return torch.cat([(labels == k).nonzero()[:count, 0] for k in labels.unique()])
 
 
 def take_snapshot(model: nn.Module, objective: nn.Module, data: Splits, positions: Tensor) -> dict[str, Tensor]:

@@ -19,15 +19,10 @@ PER_IMAGE = ("mmi",)  # whose published accuracies are shares of its images (ERR
 
 def compare(
     configs: list[RunConfig], baseline: list[RunConfig], metric: str = "accuracy", known: Known | None = None
-) -> dict[str, str]:
+) -> dict[str, object]:
     """One row of a table: ours, its interval, the paired difference from `baseline`, the status."""
     ours, difference, told = measured(configs, baseline, metric, known)
-    return {
-        "here": f"{ours:.2f}" if ours.n else "-",
-        "95 % interval": interval(ours),
-        "minus softmax": signed(difference) if difference.n else "-",
-        "status": told,
-    }
+    return in_words(ours, difference, "softmax") | {"status": told}
 
 
 def measured(
@@ -81,6 +76,15 @@ def measure(run: RunResult, metric: str) -> float:
         return math.nan
     row = confusion[names.index(true)]
     return float(row[names.index(predicted or true)] / row.sum()) if row.sum() else math.nan
+
+
+def in_words(ours: Estimate, difference: Estimate, than: str = "baseline") -> dict[str, object]:
+    """What was measured here, as a table shows it: in %, with its interval, and how far it is above another row."""
+    return {
+        "here": f"{ours:.2f}" if ours.n else "-",
+        "95 % interval": interval(ours),
+        f"minus {than}": signed(difference) if difference.n else "-",
+    }
 
 
 def interval(value: Estimate) -> str:

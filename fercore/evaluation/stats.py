@@ -106,9 +106,9 @@ def mcnemar_p(gain: int, disagreement: int) -> float:
     return float(stats.binomtest((disagreement + gain) // 2, disagreement).pvalue) if disagreement else 1.0
 
 
-def largest_chance_gain(disagreement: int, confidence: float = 0.95) -> int:
-    """The largest gain in images that McNemar's test still takes for chance."""
-    return int(disagreement - 2 * stats.binom.ppf((1 - confidence) / 2, disagreement, 0.5))
+def largest_chance_gain(disagreement: int) -> int:
+    """The largest gain in images that McNemar's test at 5 % still takes for chance."""
+    return int(disagreement - 2 * stats.binom.ppf(0.025, disagreement, 0.5))
 
 
 def balanced_error(recalls: np.ndarray, counts: np.ndarray) -> float:
@@ -166,13 +166,14 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     return stats.rankdata(-lost, axis=1).mean(axis=0)
 
 
-def critical_difference(methods: int, blocks: int, confidence: float = 0.95) -> float:
-    """How far two average ranks must lie apart to be told apart, all pairs being compared at once (Nemenyi 1963; Demsar 2006).
+def critical_difference(methods: int, blocks: int) -> float:
+    """How far two average ranks must lie apart to be told apart at 5 %, all pairs being compared at once (Nemenyi 1963;
+    Demsar 2006).
 
     Args:
         methods, blocks: how many there are of each.
     """
-    q = stats.studentized_range.ppf(confidence, methods, np.inf) / math.sqrt(2)
+    q = stats.studentized_range.ppf(0.95, methods, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 

@@ -68,13 +68,17 @@ class HeadedNet(Network):
         self.trunk, self.head = trunk, head
 
 
+def input_shape(config: Any) -> tuple[int, int, int]:
+    """[C, H, W] of what the network of a run sees."""
+    return (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
+
+
 @torch.no_grad()
 def output_shapes(model: nn.Module, config: Any) -> tuple[tuple[int, int, int], int]:
     """(C, H, W) of the feature map and D of the embedding, by a look at one black image; the model is on the CPU."""
-    size = (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
     training = model.training
     model.eval()  # nothing is counted into running statistics
-    features = model.features(torch.zeros(1, *size))
+    features = model.features(torch.zeros(1, *input_shape(config)))
     embeddings, _ = model.head(features)
     model.train(training)
     return tuple(features.shape[1:]), embeddings.shape[1]

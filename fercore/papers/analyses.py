@@ -19,6 +19,7 @@ from fercore.data.readers.simfer import read_simfer
 from fercore.data.simfer import load_turned, make_simfer, simfer_truth
 from fercore.data.store import StoredImages, open_store
 from fercore.errors import ConfigError
+from fercore.evaluation.artifacts import first_of_each
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods import build
 from fercore.methods.objectives import Step
@@ -123,10 +124,10 @@ def attention(config: RunConfig, device: str) -> Arrays:
         raise ConfigError(f"analysis 'attention' hides parts of faces, and {config.data} has none")
     trained = load_trained(config, device, with_objective=True)
     labels = trained.data.test.labels.cpu()
-    positions = torch.cat([(labels == k).nonzero()[:ASKED_PER_CLASS, 0] for k in range(trained.data.num_classes)])
+    positions = first_of_each(labels, ASKED_PER_CLASS)
     images = trained.data.test.read(positions)
     embeddings, answers = seen(trained, images)
-    hidden_rows = torch.cat([(labels[positions] == k).nonzero()[:HIDDEN_PER_CLASS, 0] for k in labels.unique()])
+    hidden_rows = first_of_each(labels[positions], HIDDEN_PER_CLASS)
     arrays = {"positions": positions, "labels": labels[positions], "hidden_rows": hidden_rows, "embeddings": embeddings}
     arrays |= answers
     for part in HIDDEN:

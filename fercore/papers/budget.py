@@ -26,7 +26,7 @@ from fercore.evaluation.evaluate import look
 from fercore.methods import build
 from fercore.methods.batches import make_batches
 from fercore.methods.objectives import Softmax
-from fercore.models.build import MNIST_SIDE
+from fercore.models.build import input_shape
 from fercore.papers.published import DATA_NAMES
 from fercore.papers.tables import OWN_DATA, OWN_FOLDS, runs_for
 from fercore.parallel.devices import seed_everything
@@ -141,8 +141,7 @@ def count(config: RunConfig) -> Counted:
 def count_image(config: RunConfig) -> tuple[float, float, float]:
     """Operations, those of the forward pass, and kept bytes of one image: methods and seeds of one network share them."""
     model, objective = on_meta(config)
-    shape = (3, config.crop, config.crop) if config.crop else (1, MNIST_SIDE, MNIST_SIDE)
-    images = torch.empty(COUNTED, *shape, dtype=torch.bfloat16, device="meta")
+    images = torch.empty(COUNTED, *input_shape(config), dtype=torch.bfloat16, device="meta")
     whole = nn.ModuleList([model, objective]).to(torch.bfloat16)
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         look(model, objective, images)

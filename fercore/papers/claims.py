@@ -12,7 +12,7 @@ import pandas as pd
 from fercore.config import RunConfig
 from fercore.evaluation.compare import Known, percent, signed, status, stored
 from fercore.evaluation.stats import Estimate, holm, narrow_enough, paired_difference, paired_p
-from fercore.papers.published import published
+from fercore.papers.published import FACE, published
 from fercore.papers.report import data_of, experiments_of, fits, look_up, stands_in
 from fercore.papers.tables import SAMPLERS, Experiment
 
@@ -70,7 +70,6 @@ class Claim:
     measure: str = "accuracy"
 
 
-FACE = " [MS-CELEB-1M]"
 BALANCED = "balanced accuracy"
 
 

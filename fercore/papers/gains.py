@@ -3,11 +3,10 @@
 import pandas as pd
 
 from fercore.evaluation.stats import disagreement_bounds, independent_disagreement, largest_chance_gain, mcnemar_p
-from fercore.papers.published import TEST_IMAGES, published_accuracies
+from fercore.papers.published import FACE, TEST_IMAGES, published_accuracies
 from fercore.papers.report import baseline_of
 
 # Beside the gain over its softmax or first row, what a row claims over the next simpler method: (table, row, than).
-FACE = " [MS-CELEB-1M]"
 CLAIMS = (
     ("table 3.3", "DDA", "center loss"),
     ("table 3.4", "DDA", "center loss"),

@@ -15,6 +15,7 @@ DATA_NAMES = {
     "mmi": "MMI",
     "sfew": "SFEW",
 }  # as in paper.csv
+FACE = " [MS-CELEB-1M]"  # ends the names of chapter 4's rows whose networks had seen people's faces
 LAYERS = "table 3.2"  # the one table without results: sizes of layers, which tests/models hold against the network
 
 

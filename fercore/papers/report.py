@@ -8,7 +8,7 @@ import pandas as pd
 
 from fercore.config import RunConfig
 from fercore.data.names import parse_name
-from fercore.evaluation.compare import Known, interval, measured, signed
+from fercore.evaluation.compare import Known, in_words, measured
 from fercore.evaluation.stats import Estimate, estimate
 from fercore.papers.experiments import PAPER_TABLES, PHOTOGRAPHED_ROWS
 from fercore.papers.published import DATA_NAMES, LAYERS, published
@@ -125,15 +125,8 @@ def look_up(experiments: dict[str, list[Experiment]]) -> Known:
     return dict(zip(configs, find_results(configs), strict=True))
 
 
-def in_words(ours: Estimate, difference: Estimate) -> dict[str, object]:
-    return {
-        "here": f"{ours:.2f}" if ours.n else "-",
-        "95 % interval": interval(ours),
-        "minus baseline": signed(difference) if difference.n else "-",
-    }
-
-
 def in_numbers(ours: Estimate, difference: Estimate) -> dict[str, object]:
+    """As `in_words`, for programs."""
     names = {"mean": "difference", "n": "pairs", "low": "difference low", "high": "difference high"}
     return asdict(ours) | {name: getattr(difference, field) for field, name in names.items()}
 
