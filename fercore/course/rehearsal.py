@@ -140,21 +140,17 @@ def mmi(root: Path, image: ImageMaker, times: int) -> None:
         write_session(root, 100 + k, subject=1 + k % 10, emotion=emotion, image=image)
 
 
-def write_session(root: Path, number: int, subject: int, emotion: int | None, image: ImageMaker, *, view: int = 0) -> Path:
+def write_session(root: Path, number: int, subject: int, emotion: int, image: ImageMaker) -> Path:
     """One session of MMI, and its folder."""
     session, clip = root / "Sessions" / str(number), f"S{subject:03d}-{number:03d}"
-    write(session / "session.xml", f'<session sessionId="{number}"><track view="{view}" filename="{clip}.avi"/></session>')
-    write(session / f"{clip}.xml", mmi_xml(emotion))
+    tags = f'<Metatag Name="Subject" Value="1"/><Metatag Name="Emotion" Value="{emotion}"/>'
+    write(session / "session.xml", f'<session sessionId="{number}"><track view="0" filename="{clip}.avi"/></session>')
+    write(session / f"{clip}.xml", f'<?xml version="1.0"?><ActionUnitList>{tags}</ActionUnitList>')
     write(session / f"{clip}.avi", "video")
-    shown = class_called(MMI_NAMES[emotion - 1] if emotion and emotion <= len(MMI_NAMES) else "Neutral")
+    shown = class_called(MMI_NAMES[emotion - 1])
     for frame in range(1, MMI_FRAMES + 1):
         save(image(10 * number + frame, shown), session / clip / f"{clip}_{frame:02d}.jpg")
     return session
-
-
-def mmi_xml(emotion: int | None) -> str:
-    tag = f'<Metatag Name="Emotion" Value="{emotion}"/>' if emotion is not None else ""
-    return f'<?xml version="1.0"?><ActionUnitList><Metatag Name="Subject" Value="1"/>{tag}</ActionUnitList>'
 
 
 SFEW_COUNTS = {

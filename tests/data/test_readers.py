@@ -285,10 +285,14 @@ def test_mmi_frames_may_lie_beside_the_xml(tmp_path):
 
 def test_mmi_counts_the_sessions_it_leaves_out(tmp_path):
     trees.mmi(tmp_path)
-    trees.mmi_session(tmp_path, 200, subject=11, emotion=1, view=1)
-    trees.mmi_session(tmp_path, 201, subject=11, emotion=9)
-    trees.mmi_session(tmp_path, 202, subject=11, emotion=None)
-    shutil.rmtree(trees.mmi_session(tmp_path, 203, subject=11, emotion=1) / "S011-203")
+    side, display, mood, video = (trees.mmi_session(tmp_path, 200 + n, subject=11, emotion=1) for n in range(4))
+    for file, before, after in (
+        (side / "session.xml", 'view="0"', 'view="1"'),
+        (display / "S011-201.xml", '"Emotion" Value="1"', '"Emotion" Value="9"'),
+        (mood / "S011-202.xml", '"Emotion"', '"Mood"'),
+    ):
+        file.write_text(file.read_text().replace(before, after))
+    shutil.rmtree(video / "S011-203")
     catalog = READERS["mmi"](tmp_path)
     assert len(catalog) == 3 * len(trees.MMI_EMOTIONS)
     assert list(catalog.skipped.values()) == [1] * 4
