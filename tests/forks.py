@@ -1,17 +1,25 @@
 """Processes that begin at once: a server that has loaded PyTorch and the library forks them, one server a test process.
 
-What a test's file imports and the server has not, each process imports anew, in a second or two.
+What a test's file imports and the server has not, each process imports anew, in a second or two; so does the first optimizer
+of a process torch._dynamo.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable
 
 import torch.multiprocessing
 
-FORKS = multiprocessing.get_context("forkserver")
+from fercore.parallel.executors import FORKS  # whose own preloads, fewer, are replaced here: there is one server
+
 FORKS.set_forkserver_preload(
-    ["fercore.train", "fercore.papers.analyses", "fercore.papers.markdown", "fercore.course.notebooks"]
+    [
+        "torch._dynamo",
+        "tests.faults.test_full_disk",
+        "tests.faults.test_training",
+        "tests.faults.test_writers",
+        "tests.losses.test_class_centers",
+        "tests.parallel.test_distributed",
+    ]
 )
 
 
