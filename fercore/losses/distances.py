@@ -29,16 +29,17 @@ class Nearness(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, c: Tensor) -> Tensor:
-        ctx.save_for_backward(x, c)
-        mean = c.mean(dim=0).to(wide_type(x))
-        c = c - mean
-        squares = -c.norm(dim=1).square()
-        return torch.cat([torch.addmm(squares, rows - mean, c.T, alpha=2) for rows in x.split(ROWS)])
+        wide, mean = wide_type(x), c.mean(dim=0)
+        ctx.save_for_backward(x, c, mean)
+        mean = mean.to(wide)
+        c = c.to(wide) - mean  # raised first: a difference of two types takes twice as long
+        squares = torch.linalg.vecdot(c, c)
+        return torch.cat([torch.addmm(squares, rows.to(wide) - mean, c.T, beta=-1, alpha=2) for rows in x.split(ROWS)])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
-        x, c = ctx.saved_tensors
-        mean, weight, of_centers = c.detach().mean(dim=0), 2 * gradient.to(x), None
+        x, c, mean = ctx.saved_tensors
+        weight, of_centers = 2 * gradient.to(x), None
         c = c - mean
         with torch.autocast(x.device.type, enabled=False):
             if ctx.needs_input_grad[1]:
@@ -70,7 +71,7 @@ class AmongWide(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        wide = x - x.mean(dim=0).double()  # of far-out points nothing but their spread counts
+        wide = x.double() - x.mean(dim=0).double()  # of far-out points nothing but their spread counts
         squares = wide.square().sum(dim=1)
         return torch.addmm(squares, wide, wide.T, alpha=-2).add_(squares[:, None]).clamp_(min=0).to(x.dtype)
 
