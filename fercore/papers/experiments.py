@@ -33,6 +33,7 @@ from fercore.papers.tables import (
     on_digits,
     on_normalized_digits,
     on_photographs,
+    on_published_schedule,
     on_sequences,
     on_simfer,
     runs_of,
@@ -55,8 +56,14 @@ def table_3_1_normalized(profile: str) -> Experiment:
     return on_normalized_digits(profile)
 
 
+def table_3_1_schedule(profile: str) -> Experiment:
+    """Table 3.1's rate and epochs, on both networks, where they are not the profile's own."""
+    return on_published_schedule(profile)
+
+
 def table_3_1_readings(profile: str) -> Experiment:
-    return table_3_1(profile) | table_3_1_normalized(profile)
+    readings = table_3_1(profile) | table_3_1_normalized(profile)
+    return readings | table_3_1_schedule(profile) if profile == "laptop" else readings
 
 
 def digit_rates(profile: str) -> Experiment:
@@ -349,6 +356,7 @@ def tuplet_confusions(profile: str) -> Experiment:
 EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_3_1": table_3_1,
     "table_3_1_normalized": table_3_1_normalized,
+    "table_3_1_schedule": table_3_1_schedule,
     "digit_rates": digit_rates,
     "chapter_1": chapter_1,
     "gamma_sweep": gamma_sweep,
