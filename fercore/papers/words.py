@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import alexnet
 
@@ -101,15 +100,10 @@ def span_of_trials(profile: str) -> str:
 def operations(_: str) -> str:
     """Multiplications of one face, forward, beside AlexNet's."""
     ours = count(RunConfig(method="nplusm-2b", data="ckplus", profile="paper", pretrained="none")).forward_flops / 2
-    theirs = operations_of(alexnet, ALEXNET_SIDE) / 2
-    return f"{ours / 1e6:.0f}M multiplications; AlexNet {theirs / 1e6:.0f}M, {theirs / ours:.1f} times as many"
-
-
-def operations_of(network: Callable[[], Module], side: int) -> float:
-    """Of one image, forward; a multiplication and its addition count as two."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        network()(torch.empty(1, 3, side, side))
-    return counter.get_total_flops()
+        alexnet()(torch.empty(1, 3, ALEXNET_SIDE, ALEXNET_SIDE))
+    theirs = counter.get_total_flops() / 2  # a multiplication and its addition count as two
+    return f"{ours / 1e6:.0f}M multiplications; AlexNet {theirs / 1e6:.0f}M, {theirs / ours:.1f} times as many"
 
 
 def loss_of_noise(profile: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from scipy.special import expit
 
 from fercore.plots.embeddings import plot_embedding
 from fercore.plots.style import class_colors
@@ -55,7 +56,8 @@ def plot_sigmoid_box(
         centers: [K, 2].
     """
     figure, (plane, box) = plt.subplots(1, 2, figsize=(11, 5.4))
-    for axes, at, title in ((plane, identity, "the plane: x"), (box, sigmoid, "the box: sigmoid(x)")):
+    embeddings, centers = (np.asarray(values, dtype=float) for values in (embeddings, centers))
+    for axes, at, title in ((plane, np.asarray, "the plane: x"), (box, expit, "the box: sigmoid(x)")):
         for line in GRID_LINES:
             axes.axvline(at(line), color="0.85", linewidth=0.8, zorder=0)
             axes.axhline(at(line), color="0.85", linewidth=0.8, zorder=0)
@@ -190,14 +192,6 @@ def plot_chimera_shares(axes: Axes, dims: Sequence[int], shares: Mapping[str, Se
 
 
 # --- the parts ----------------------------------------------------------------------------------------------------------
-
-
-def identity(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, dtype=float)
-
-
-def sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.asarray(values, dtype=float)))
 
 
 def apart(places: Sequence[Sequence[float]], least: float, low: float = -np.inf, high: float = np.inf) -> np.ndarray:

@@ -379,21 +379,21 @@ def read_identities(root: Path, listed: Path, files: Sequence[Path]) -> list[int
 
 # --- names that tell everything ---------------------------------------------------------------------------------------
 
+JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
+JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), sorted(CLASS_NAMES), strict=True))
+JAFFE_FOLDS = 10  # one a person
 
-def read_named(root: Path, name: str, pattern: str, codes: dict[str, str], *, folds: int) -> Catalog:
-    """Images side by side in one folder, whose names tell `person` and `emotion`, groups of `pattern`; see JAFFE.
 
-    Args:
-        codes: {emotion as in the names: class name}.
-    """
+def read_jaffe(root: Path) -> Catalog:
+    """JAFFE: images side by side in one folder, whose names tell person and emotion."""
     skipped: Counter[str] = Counter()
     files, labels, people = [], [], []
     for file in find_images(root, skipped).values():
-        match = re.match(pattern, file.stem, flags=re.IGNORECASE)
-        if not match or match["emotion"].upper() not in codes:
-            raise bad(file, "has a name that does not tell person and emotion", f"expected {pattern}")
+        match = re.match(JAFFE_NAMES, file.stem, flags=re.IGNORECASE)
+        if not match or match["emotion"].upper() not in JAFFE_CODES:
+            raise bad(file, "has a name that does not tell person and emotion", f"expected {JAFFE_NAMES}")
         files.append(file)
-        labels.append(class_of(codes[match["emotion"].upper()], file))
+        labels.append(class_of(JAFFE_CODES[match["emotion"].upper()], file))
         people.append(match["person"].lower())
-    more = {"identities": coded(people), "folds": folds}
-    return make_catalog(name, root, labels, ["all"] * len(labels), skipped, files=tuple(files), **more)
+    more = {"files": tuple(files), "identities": coded(people), "folds": JAFFE_FOLDS}
+    return make_catalog("jaffe", root, labels, ["all"] * len(labels), skipped, **more)

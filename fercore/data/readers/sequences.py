@@ -66,7 +66,7 @@ def read_ckplus(root: Path) -> Catalog:
                 skipped[NO_LABEL] += 1
                 continue
             label = emotions.pop((subject.name, sequence.name))
-            found.append((frames[-FRAMES:], label, numbered(subject, r"S(\d{1,9})", "S005")))
+            found.append((frames[-FRAMES:], label, numbered(subject)))
     for subject_name, sequence_name in emotions:
         missing = images / subject_name / sequence_name
         raise bad(missing, f"sequence not found, but {CK_LABELS} has a label for it", "restore the images")
@@ -234,9 +234,9 @@ def middle(frames: Sequence[Path]) -> list[Path]:
     return list(frames[start : start + FRAMES])
 
 
-def numbered(folder: Path, pattern: str, example: str) -> int:
-    """The number in a folder's name."""
-    match = re.fullmatch(pattern, folder.name, flags=re.IGNORECASE)
+def numbered(subject: Path) -> int:
+    """The number in the name of a subject's folder."""
+    match = re.fullmatch(r"S(\d{1,9})", subject.name, flags=re.IGNORECASE)
     if not match:
-        raise bad(folder, "is no subject's folder", f"expected names such as {example}")
+        raise bad(subject, "is no subject's folder", "expected names such as S005")
     return int(match[1])

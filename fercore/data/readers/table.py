@@ -32,7 +32,7 @@ from fercore.data.readers.files import (
     require_folder,
     subfolders,
 )
-from fercore.data.readers.folders import Numbering, part_of, read_folders, read_named
+from fercore.data.readers.folders import Numbering, part_of, read_folders, read_jaffe
 from fercore.data.readers.raf import read_raf_folders, read_rafdb
 from fercore.data.readers.sequences import CK_FOLDS, read_ckplus, read_mmi, read_mmi_table
 from fercore.data.readers.simfer import read_simfer
@@ -102,8 +102,6 @@ FER_TABLES = (
 AFFECTNET_LISTS = tuple(f"{place}{name}" for place in (f"{LIST_FOLDER}/", "") for name in LISTS.values())
 CK_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
 CK_CLASSES = tuple(name for name in ALL_CLASSES if name != "Neutral")
-JAFFE_NAMES = r"(?P<person>[A-Z]{2})\.(?P<emotion>[A-Z]{2})\d"  # KA.AN1.39
-JAFFE_CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), ALPHABET.classes, strict=True))
 
 SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read, and the others are told
     "rafdb": (
@@ -139,13 +137,7 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
     ),
     "mmi": (Layout(("frames.csv",), read_mmi_table), Layout(("Sessions/",), read_mmi)),
     "sfew": (folders("sfew"),),
-    "jaffe": (
-        Layout(
-            ("[a-z][a-z].[a-z][a-z][0-9]*.*",),
-            partial(read_named, name="jaffe", pattern=JAFFE_NAMES, codes=JAFFE_CODES, folds=10),
-            "KA.AN1.39.tiff, ...",
-        ),
-    ),
+    "jaffe": (Layout(("[a-z][a-z].[a-z][a-z][0-9]*.*",), read_jaffe, "KA.AN1.39.tiff, ..."),),
     OWN: (folders(OWN, ("*/",), "two class folders or more"),),
 }
 
