@@ -17,16 +17,22 @@ FORKS.set_forkserver_preload(
         "tests.faults.test_full_disk",
         "tests.faults.test_training",
         "tests.faults.test_writers",
+        "tests.killed",
         "tests.losses.test_class_centers",
         "tests.parallel.test_distributed",
+        "tests.runs.test_runs",
     ]
 )
 
 
-def in_two_processes(function: Callable[..., None], *arguments: object) -> None:
-    """`function(rank, *arguments)` in two processes at once, until both have ended; what one of them raises is raised here."""
+def in_processes(count: int, function: Callable[..., None], *arguments: object) -> None:
+    """`function(rank, *arguments)` in so many processes at once, until all have ended; what one of them raises is raised here.
+
+    Raises:
+        ProcessExitedException: one ended by a signal or with an exit code.
+    """
     call = (dict(os.environ), function, *arguments)
-    torch.multiprocessing.start_processes(with_environment, call, nprocs=2, start_method="forkserver")
+    torch.multiprocessing.start_processes(with_environment, call, nprocs=count, start_method="forkserver")
 
 
 def with_environment(rank: int, environment: dict[str, str], function: Callable[..., None], *arguments: object) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fercore.checks import nan_passes
 from fercore.losses import ClassCenters, center_step, dda_center_gradient
 from fercore.samplers import MisclassificationRecord
-from tests.forks import in_two_processes
+from tests.forks import in_processes
 from tests.oracles import close, hard_cases, random_batch, slow_center_step, slow_dda_gradients
 
 
@@ -200,7 +200,7 @@ def half_a_batch(rank: int, folder: str) -> None:
 
 
 def test_two_processes_move_centers_as_one(tmp_path):
-    in_two_processes(half_a_batch, str(tmp_path))
+    in_processes(2, half_a_batch, str(tmp_path))
     x, y, c = random_batch(12, 5, 3)
     for rank in (0, 1):
         found = torch.load(tmp_path / f"{rank}.pt")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,9 +18,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import fercore.train as loop
+from fercore.cli import main
 from fercore.config import RunConfig
 from fercore.data import Images, load_data
 from fercore.errors import DataError
@@ -30,8 +32,8 @@ from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult
 from fercore.samplers import MisclassificationRecord
 from fercore.train import train
-from tests.forks import in_two_processes
-from tests.killed import SAVE_AND_DIE
+from tests.forks import in_processes
+from tests.killed import die_when_saved
 
 SMALL = {"data_fraction": 0.01, "width": 0.0625}
 # 195 images, two epochs of six steps: shares of 16 and 17; last batches of 30.
@@ -125,10 +127,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def join(rank: int, folder: str, port: int) -> None:
-    """Be one of torchrun's two processes."""
+def join(rank: int, folder: str, port: int, processes: int = 2) -> None:
+    """Be one of torchrun's processes."""
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"FERCORE_RUNS": f"{folder}/runs", "FERCORE_PROGRESS": "0"}
     os.environ.pop("FERCORE_SHIPPED_ONLY", None)
@@ -143,7 +145,7 @@ def train_all(rank: int, folder: str, port: int) -> None:
 def together(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes saw of every case."""
     folder = tmp_path_factory.mktemp("together")
-    in_two_processes(train_all, str(folder), free_port())
+    in_processes(2, train_all, str(folder), free_port())
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
 
 
@@ -208,7 +210,7 @@ def use_pieces(rank: int, folder: str, port: int) -> None:
 
 
 def test_rows_are_gathered_and_gradients_come_home(tmp_path):
-    in_two_processes(use_pieces, str(tmp_path), free_port())
+    in_processes(2, use_pieces, str(tmp_path), free_port())
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for total in (1, 2, 5):
         rows = torch.arange(2.0 * total).view(total, 2)
@@ -248,15 +250,11 @@ MILD = SMALL | {"epochs": 3, "lr": 0.001}
 COMMAND = ["train", "--method", "dda", "--device", "cpu", "--precision", "fp32"]  # bf16 would round more than is allowed
 COMMAND += [part for key, value in MILD.items() for part in ("--set", f"{key}={value}")]
 CONFIG = RunConfig(method="dda", **MILD)
-KILLED_AFTER_ONE_EPOCH = f"""{SAVE_AND_DIE}
-from fercore.cli import main
-main()
-"""
 
 
-def torchrun(*arguments: str, processes: int = 2, **env: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *arguments]
-    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=300)
+def torchrun(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -295,16 +293,22 @@ def test_torchrun_trains_one_run_and_says_so_once(alone):
     assert_nearly(found, alone)
 
 
+def obey(rank: int, folder: str, port: int, processes: int, *, dies: bool = False) -> None:
+    """Do what the command asks for, as torchrun's process of this rank does."""
+    join(rank, folder, port, processes)
+    if dies:
+        die_when_saved()
+    main(COMMAND)
+
+
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
 def test_another_number_of_processes_goes_on_with_a_run(before, after, alone, tmp_path):
-    script = tmp_path / "killed.py"
-    script.write_text(KILLED_AFTER_ONE_EPOCH)
-    assert torchrun(str(script), *COMMAND, processes=before).returncode != 0
+    with pytest.raises((ProcessExitedException, ProcessRaisedException)):  # where one is killed, the other misses it
+        in_processes(before, partial(obey, dies=True), str(tmp_path), free_port(), before)
     assert (local_folder(CONFIG) / "checkpoint.pt").exists()
     state = torch.load(local_folder(CONFIG) / "checkpoint.pt", weights_only=True)
     assert len(state["epochs"]) == 1
-    done = torchrun("-m", "fercore", *COMMAND, processes=after)
-    assert done.returncode == 0, done.stderr
+    in_processes(after, obey, str(tmp_path), free_port(), after)
     found = train(CONFIG)
     assert found.provenance["processes"] == after
     assert found.epochs[0] == state["epochs"][0]

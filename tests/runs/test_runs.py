@@ -3,17 +3,17 @@
 import dataclasses
 import json
 import pickle
-import subprocess
-import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 import fercore.train as loop
-from fercore.config import RunConfig
+from fercore.config import RunConfig, config_from
 from fercore.course.doctor import check_runs
 from fercore.data import load_data
 from fercore.errors import ConfigError, NotShipped, StoreError
@@ -22,10 +22,11 @@ from fercore.runs import files
 from fercore.runs import shipped as shipped_store
 from fercore.runs.find import find_record, find_result, find_results, find_run, is_stored
 from fercore.runs.local import local_folder, open_folder
-from fercore.runs.result import write_result
+from fercore.runs.result import RunResult, write_result
 from fercore.runs.shipped import ship, shipped_analysis, shipped_folder, shipped_index, shipped_result
 from fercore.train import train
-from tests.killed import KILLED_AFTER_ONE_EPOCH
+from tests.forks import in_processes
+from tests.killed import kill_after_one_epoch
 from tests.messages import one_line
 
 pytestmark = pytest.mark.usefixtures("short_test")
@@ -46,30 +47,26 @@ def test_the_same_config_twice_trains_once(tiny, fits, store):
     assert leftovers(store) == ["arrays.npz", "best.safetensors", "last.safetensors", "objective.safetensors", "result.json"]
 
 
+def train_slowly(rank: int, folder: Path, values: dict[str, Any]) -> None:
+    """Report to be ready, wait for the other process, and train, which takes a moment longer than usual."""
+    fit = loop.fit
+
+    def slow_fit(*arguments: Any, **more: Any) -> RunResult:
+        (folder / f"fit-{rank}").touch()
+        time.sleep(0.5)
+        return fit(*arguments, **more)
+
+    loop.fit = slow_fit
+    (folder / f"ready-{rank}").touch()
+    while len(list(folder.glob("ready-*"))) < 2:
+        time.sleep(0.01)
+    result = train(config_from(values))
+    (folder / f"said-{rank}").write_text(f"{result.test} {result.arrays['test_predictions'].sum()}")
+
+
 def test_two_processes_that_want_the_same_run_train_it_once(tiny, tmp_path):
-    """Each process reports that it is ready and waits for the other; training takes a moment longer than usual."""
-    code = """
-import os, sys, time
-from pathlib import Path
-import fercore.train as loop
-from fercore.config import config_from
-folder, fit = Path(sys.argv[1]), loop.fit
-def slow_fit(*arguments, **more):
-    (folder / f"fit-{os.getpid()}").touch()
-    time.sleep(0.5)
-    return fit(*arguments, **more)
-loop.fit = slow_fit
-(folder / f"ready-{os.getpid()}").touch()
-while len(list(folder.glob("ready-*"))) < 2:
-    time.sleep(0.01)
-result = loop.train(config_from(eval(sys.argv[2])))
-print(result.test, result.arrays["test_predictions"].sum())
-"""
-    command = [sys.executable, "-c", code, str(tmp_path), repr(tiny().to_dict())]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0]
+    in_processes(2, train_slowly, tmp_path, tiny().to_dict())
+    assert (tmp_path / "said-0").read_text() == (tmp_path / "said-1").read_text()
     assert len(list(tmp_path.glob("fit-*"))) == 1
 
 
@@ -118,8 +115,7 @@ def test_the_same_seed_gives_the_same_weights(tiny, monkeypatch, tmp_path):
 def test_a_killed_training_resumes_bit_identically(method, tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(loop, "load_data", load_data)  # the other process knows of no shorter test set
     config = tiny(method=method, epochs=3)
-    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_ONE_EPOCH, repr(config.to_dict())], timeout=300)
-    assert killed.returncode == -9
+    kill_after_one_epoch(config)
     folder = local_folder(config)
     assert leftovers(folder) == ["checkpoint.pt"]
 

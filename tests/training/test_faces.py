@@ -28,7 +28,7 @@ from fercore.sweep import sweep
 from fercore.train import train
 from fercore.trained import predict
 from tests.faces import COLORS, SIDE, TINY, make_tree
-from tests.killed import KILLED_AFTER_ONE_EPOCH
+from tests.killed import kill_after_one_epoch
 from tests.messages import one_line
 
 
@@ -268,8 +268,7 @@ def test_hundreds_of_classes_keep_their_numbers():
 
 def test_a_killed_training_with_augmentation_resumes_bit_identically(tiny, monkeypatch, tmp_path):
     config = tiny(method="center", epochs=3)
-    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_ONE_EPOCH, repr(config.to_dict())], timeout=300)
-    assert killed.returncode == -9
+    kill_after_one_epoch(config)
     assert (local_folder(config) / "checkpoint.pt").exists()
     resumed, folder = train(config), local_folder(config)
     monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "uninterrupted"))
