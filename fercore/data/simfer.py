@@ -20,9 +20,6 @@ SIMFER_SEEDS = {"sequences": 1, "people": 2}  # the others' is 0: nobody is know
 LONGEST = 1_000_000  # bytes of a manifest, as the renderer has it
 
 
-# --- SimFER -----------------------------------------------------------------------------------------------------------
-
-
 def make_simfer(preset: str, *, turned: int = 0) -> Path:
     """SimFER's folder of a preset, rendered first where it is missing or was left unfinished.
 

@@ -21,9 +21,6 @@ from fercore.data.readers.raf import LIST, read_list
 SIMFER_FOLDS = 8  # where SimFER has no test images: as for CK+
 
 
-# --- SimFER -----------------------------------------------------------------------------------------------------------
-
-
 def read_simfer(root: Path) -> Catalog:
     """SimFER: RAF-DB's layout, with identities from simfer.csv.
 
