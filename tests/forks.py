@@ -9,20 +9,16 @@ from collections.abc import Callable
 
 import torch.multiprocessing
 
-from fercore.parallel.executors import FORKS  # whose own preloads, fewer, are replaced here: there is one server
-
-FORKS.set_forkserver_preload(
-    [
-        "torch._dynamo",
-        "tests.faults.test_full_disk",
-        "tests.faults.test_training",
-        "tests.faults.test_writers",
-        "tests.killed",
-        "tests.losses.test_class_centers",
-        "tests.parallel.test_distributed",
-        "tests.runs.test_runs",
-    ]
-)
+PRELOADED = [
+    "torch._dynamo",
+    "tests.faults.test_full_disk",
+    "tests.faults.test_training",
+    "tests.faults.test_writers",
+    "tests.killed",
+    "tests.losses.test_class_centers",
+    "tests.parallel.test_distributed",
+    "tests.runs.test_runs",
+]
 
 
 def in_processes(count: int, function: Callable[..., None], *arguments: object) -> None:

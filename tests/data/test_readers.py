@@ -413,11 +413,13 @@ def test_the_command_exits_with_1_where_a_set_differs(tmp_path, run_cli):
     assert process.stderr == ""
 
 
-def test_the_command_exits_with_0_where_a_set_agrees(tmp_path, run_cli):
+def test_the_command_exits_with_0_where_a_set_agrees(tmp_path, monkeypatch, capsys):
     trees.simfer(tmp_path / "simfer" / "quick")
-    process = run_cli("data", "check", "simfer", env={"FERCORE_DATA": str(tmp_path)})
-    assert process.returncode == 0, process.stderr
-    assert "agrees with its own list" in process.stdout
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path))
+    with pytest.raises(SystemExit) as exit_:
+        main(["data", "check", "simfer"])
+    assert not exit_.value.code
+    assert "agrees with its own list" in capsys.readouterr().out
 
 
 def test_a_set_is_checked_as_it_will_be_trained_on(tmp_path, monkeypatch, capsys):
@@ -455,9 +457,13 @@ def test_a_set_is_checked_as_it_will_be_trained_on(tmp_path, monkeypatch, capsys
         (["check", "simfer", "--preset", "laptop"], "run `python -m fercore data make simfer"),
     ],
 )
-def test_bad_arguments_are_one_line(tmp_path, run_cli, arguments, named):
-    process = run_cli("data", *arguments, env={"FERCORE_DATA": str(tmp_path)})
-    assert process.returncode == 1
-    assert process.stdout == ""
-    assert len(process.stderr.splitlines()) == 1
-    assert named in process.stderr
+def test_bad_arguments_are_one_line(tmp_path, monkeypatch, capsys, arguments, named):
+    """In this process: what `main` hands to sys.exit is what the shell shows."""
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path))
+    with pytest.raises(SystemExit) as exit_:
+        main(["data", *arguments])
+    message = str(exit_.value.code)
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    assert named in message
+    assert capsys.readouterr() == ("", "")

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from fercore.errors import FercoreError
-from tests.forks import FORKS
+from fercore.parallel.executors import FORKS
 
 PATIENCE = 240  # seconds, after which a process counts as hung; none takes a tenth of it on a quiet machine
 SOON = 20  # seconds, in which a process that was told to stop must have stopped
