@@ -10,6 +10,7 @@ from PIL import Image
 
 from fercore.data.releases import EXPECTED
 from simfer import dataset
+from simfer.__main__ import main
 from simfer.dataset import PRESETS, RAFDB_TEST, RAFDB_TRAIN, Recipe, SimferError, check, draw, image_path, item, items, make
 from simfer.expression import CLASS_NAMES
 from simfer.wild import to_jpeg
@@ -208,12 +209,17 @@ def test_sequences_rise_from_neutral_on_one_face(tmp_path):
         (["--out", "/proc/simfer"], "cannot write"),
     ],
 )
-def test_bad_input_is_one_line(arguments, message, tmp_path):
-    done = simfer(*arguments, cwd=tmp_path)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+def test_bad_input_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    """In this process: what `main` hands to sys.exit is what the shell shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # a command's handlers are not this process's
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    said = str(exit_.value.code)
+    assert message in said
+    assert said.startswith("error: ")
+    assert "\n" not in said
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_command_makes_and_checks_a_set(tmp_path):
