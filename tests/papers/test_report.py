@@ -16,6 +16,7 @@ from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES, tuplet_accurac
 from fercore.papers.markdown import to_document, to_markdown, training_hours, write_between_markers
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
+from fercore.papers.tables import on_simfer
 from fercore.papers.words import words_table
 from fercore.profiles import PROFILES
 from fercore.runs.find import find_record
@@ -76,8 +77,7 @@ def test_every_published_number_is_in_the_report_with_a_status():
 
 def stand_in(profile):
     """Two rows of table 4.1 on SimFER, one of them in two readings, and one on RAF-DB itself."""
-    own = [RunConfig(method="softmax", data="simfer", profile=profile, seed=seed) for seed in (0, 1)]
-    other = [RunConfig(method="dacl", data="simfer", profile=profile, seed=seed) for seed in (0, 1)]
+    own, other = on_simfer({"softmax": {"method": "softmax"}, "DACL": {"method": "dacl"}}, profile).values()
     real = [RunConfig(method="dacl", data="rafdb:somewhere", profile=profile, seed=0)]
     name = "[MS-CELEB-1M]"
     return {f"softmax {name}": own, f"DACL {name}, stand-in": other, f"DACL {name}, real": real}
