@@ -103,7 +103,7 @@ def fit(
     `watch` is shown every step's loss, before its backward pass, and what it was made of; `on_epoch` is as in `train`.
     """
     config = session.config
-    start = starting_weights(config, execution.device)  # may train another run, and so comes before the seed
+    start = starting_weights(config, execution)  # may train another run, and so comes before the seed
     trainer = Trainer(config, data, execution, start, watch)
     record = session.resume(trainer.parts, data)
     started = time.perf_counter() - record.seconds
@@ -268,10 +268,10 @@ class BatchLoss(nn.Module):
         return self.objective(seen), seen
 
 
-def starting_weights(config: RunConfig, device: torch.device) -> str | Path | None:
+def starting_weights(config: RunConfig, execution: Execution) -> str | Path | None:
     """What `load_weights` is to start from; None for fresh weights.
 
-    What `config.pretraining` names is trained first where its weights are not here.
+    What `config.pretraining` names is trained first, with the same precision, where its weights are not here.
     """
     first = config.pretraining
     if first is None:
@@ -279,7 +279,8 @@ def starting_weights(config: RunConfig, device: torch.device) -> str | Path | No
         return {"none": None, "imagenet": "imagenet", "msceleb": path}[kind]
     pretraining = Session(first)
     if not pretraining.weights("best"):
-        train(first, device=str(device), fresh=pretraining.find() is not None)  # a shipped result has no weights
+        known = pretraining.find() is not None  # a shipped result has no weights
+        train(first, device=str(execution.device), precision=execution.precision, fresh=known)
     if weights := pretraining.weights("best"):
         return weights
     raise StoreError(f"{first.id} left no weights to start from: it diverged; choose pretrained=none")

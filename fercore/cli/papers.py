@@ -107,8 +107,10 @@ def ship_command(options: argparse.Namespace) -> None:
     if options.profile == "paper":
         wanted |= set(runs_for(OWN_DATA))
     results = stored(wanted)
-    changed = ship(results, drawn=drawn(options.profile))
-    print(f"{len(wanted)} runs: {status(wanted, results)}; {changed} new or changed in results/")
+    added, replaced = ship(results, drawn=drawn(options.profile))
+    for line in replaced:
+        print(f"replaced {line}")
+    print(f"{len(wanted)} runs: {status(wanted, results)}; {added} new in results/, {len(replaced)} replaced")
 
 
 def errata_command(options: argparse.Namespace) -> None:

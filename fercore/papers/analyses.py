@@ -26,7 +26,7 @@ from fercore.methods.objectives import Step
 from fercore.mining import mine_positives
 from fercore.models.weights import load_weights
 from fercore.papers.probes import read_expression, read_identity
-from fercore.parallel.devices import find_device, seed_everything
+from fercore.parallel.devices import Execution, find_device, seed_everything
 from fercore.runs import files
 from fercore.runs.find import find_analysis, require_trainable, shipped_only
 from fercore.runs.session import Session
@@ -218,7 +218,7 @@ def mining(config: RunConfig, device: str) -> Arrays:
     data = load_data(config.data, **config.data_options)
     seed_everything(config.seed)
     untrained, objective = build(config, data.num_classes)
-    if start := starting_weights(config, find_device(device)):
+    if start := starting_weights(config, Execution(find_device(device))):
         load_weights(untrained, start)
     seen = {"start": (untrained, data.train), "end": (trained.model, data.train), "new": (trained.model, data.test)}
     arrays = {}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -105,7 +106,7 @@ def inspect_shipped() -> list[str]:
     return problems
 
 
-def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> int:
+def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> tuple[int, list[str]]:
     """Copy finished runs, and what analyses say of them, into results/ and rewrite both indexes.
 
     Args:
@@ -114,7 +115,7 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
             means all. Embeddings of photographs stay here in any case, and so do analyses of them.
 
     Returns:
-        How many runs and analyses are new or changed.
+        How many runs and analyses are new, and a line for each that had been shipped otherwise.
 
     Raises:
         StoreError: results/ cannot be written, or a file of a run is not what was stored.
@@ -127,9 +128,19 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> i
             ship_runs(results, drawn)
             ship_analyses(results)
             forget_indexes()
-            return sum(before.get(key) != row for key, row in (shipped_index() | shipped_analyses()).items())
+            after = shipped_index() | shipped_analyses()
+            return len(after) - len(before), [
+                change(key, before[key], after[key]) for key in before if before[key] != after[key]
+            ]
     except OSError as error:
         raise files.unwritable(RESULTS, error) from None
+
+
+def change(key: str | tuple[str, str], before: Any, after: Any) -> str:
+    """A line for a run, or an analysis (run, name), that is no longer what had been shipped."""
+    if isinstance(key, tuple):
+        return ": ".join(key)
+    return f"{key}: accuracy {before['accuracy']} -> {after['accuracy']}"
 
 
 def forget_indexes() -> None:

@@ -251,7 +251,7 @@ def test_an_unwritable_store_is_one_line_before_any_training(place, tiny, fits, 
 def shipped(tiny, tmp_path, monkeypatch):
     """A run that stands in the shipped store alone."""
     config = tiny(method="center")
-    assert ship([train(config)]) == 1
+    assert ship([train(config)]) == (1, [])
     monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "empty"))
     return config
 
@@ -270,12 +270,22 @@ def contents() -> dict[str, bytes]:
 
 def test_shipping_again_changes_nothing(shipped):
     before = contents()
-    assert ship([find_result(shipped)]) == 0
+    assert ship([find_result(shipped)]) == (0, [])
     assert contents() == before
 
 
+def test_shipping_another_result_of_a_run_says_which(shipped):
+    """A run trained again, in another precision say: nobody should find out from the figures."""
+    result = find_result(shipped)
+    last = {**result.test["last"], "accuracy": 0.25}
+    ship_again = write_result(
+        open_folder(shipped), dataclasses.replace(result, test={**result.test, "last": last}), result.arrays
+    )
+    assert ship([ship_again]) == (0, [f"{shipped.id}: accuracy {result.accuracy:.4f} -> 0.2500"])
+
+
 def test_shipping_a_second_run_keeps_the_first(shipped, tiny):
-    assert ship([train(tiny())]) == 1
+    assert ship([train(tiny())]) == (1, [])
     assert set(shipped_index()) == {shipped.id, tiny().id}
 
 

@@ -22,6 +22,7 @@ from fercore.evaluation.artifacts import KEPT_DIMENSIONS, class_numbers, compact
 from fercore.evaluation.evaluate import evaluate
 from fercore.methods.batches import epoch_batches, training_views
 from fercore.models import build_model
+from fercore.parallel.devices import Execution
 from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship
 from fercore.sweep import sweep
@@ -353,15 +354,15 @@ def test_shipped_identities_without_weights_are_learned_again(tiny, fits, monkey
 
 @pytest.mark.usefixtures("identity_preset")
 def test_the_profiles_own_pre_training_is_the_plain_run(monkeypatch):
-    """What `pretrained=simfer-id` looks up is what `data=simfer-id` trains, in every profile; and so for simfer."""
+    """What `pretrained=simfer-id` looks up is what `data=simfer-id` trains, in every profile and precision; so for simfer."""
     asked = []
-    monkeypatch.setattr(loop, "train", lambda config, **_: asked.append(config))
+    monkeypatch.setattr(loop, "train", lambda config, **how: asked.append((config, how["precision"])))
     for profile in ("quick", "laptop"):
         for data, more in (("simfer-id", {}), ("simfer", {"preset": "sequences", "fold": 0})):
             config = RunConfig(method="dda", data="simfer", profile=profile, pretrained=data, **more)
             with pytest.raises(StoreError, match="left no weights"):
-                loop.starting_weights(config, torch.device("cpu"))
-            assert asked.pop() == RunConfig(method="softmax", data=data, profile=profile)
+                loop.starting_weights(config, Execution(torch.device("cpu"), "bf16"))
+            assert asked.pop() == (RunConfig(method="softmax", data=data, profile=profile), "bf16")
 
 
 def test_weights_from_a_file(tiny, tmp_path, loaded):
