@@ -38,7 +38,7 @@ from fercore.papers.tables import (
     on_simfer,
     runs_of,
 )
-from fercore.papers.tuning import trials, tuned
+from fercore.papers.tuning import CONTESTED, candidates, contest, trials, tuned
 
 QUICK_METHODS = ("softmax", "center", "dacl")
 QUICK_DIGITS = CENTERS | dda("DDA gamma 5", gamma=5)
@@ -211,11 +211,16 @@ def dacl_ablation_affectnet(profile: str) -> Experiment:
 
 
 def tuning(profile: str) -> Experiment:
-    """The trials of every method (fercore.papers.tuning), a row each; and what a seed does to one, with softmax's default."""
+    """The trials of every method (fercore.papers.tuning), a row each; what a seed does to one, with softmax's default; and the
+    full-length runs that decide where a trial beats the default clearly.
+    """
     tried = {method: trials(method, profile) for method in METHODS}
     rows = {f"{method}, trial {n}": [trial] for method, some in tried.items() for n, trial in enumerate(some, 1)}
     default = tried["softmax"][0]
-    return rows | {"softmax, every seed": runs_of(profile, method="softmax", data="simfer", epochs=default.epochs)}
+    rows["softmax, every seed"] = runs_of(profile, method="softmax", data="simfer", epochs=default.epochs)
+    for method in CONTESTED if profile == "laptop" else ():
+        rows[f"{method}, other"], rows[f"{method}, default"] = contest(method, candidates(method)[1], profile)
+    return rows
 
 
 def leaderboard(profile: str) -> Experiment:
