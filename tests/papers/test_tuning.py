@@ -7,7 +7,7 @@ import pytest
 from fercore.errors import FercoreError
 from fercore.methods.table import METHODS
 from fercore.papers import tuning
-from fercore.papers.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, score, trials, tuned, write_choices
+from fercore.papers.tuning import CLEARLY, FACTORS, LOUDER, candidates, choose, contest, score, trials, tuned, write_choices
 from fercore.paths import RESULTS
 from fercore.runs import shipped
 from tests.messages import one_line
@@ -35,12 +35,27 @@ def test_a_score_is_the_mean_of_the_last_epochs():
     assert score(None) == score(SimpleNamespace(diverged=True, epochs=[])) == -1
 
 
-def test_the_best_trial_is_chosen_and_kept(monkeypatch, tmp_path):
-    """Trials score in the order 2, 3, 1 whatever the method: the middle one wins."""
-    order = {
-        config.id: value for method in METHODS for config, value in zip(trials(method, "quick"), (0.2, 0.3, 0.1), strict=True)
-    }
-    monkeypatch.setattr(tuning, "find_results", lambda configs: [finished(order[config.id]) for config in configs])
+@pytest.fixture
+def stored(monkeypatch):
+    """What is found: a balanced accuracy for each config, by what the test says of it."""
+
+    def say(value):
+        monkeypatch.setattr(tuning, "find_results", lambda configs: [finished(value(config)) for config in configs])
+
+    return say
+
+
+def is_trial(config, number: int) -> bool:
+    return config == trials(config.method, "quick")[number]
+
+
+def is_default(config) -> bool:
+    return config == config.replace(**candidates(config.method)[0])
+
+
+def test_the_best_trial_is_chosen_and_kept(stored, monkeypatch, tmp_path):
+    """Trials score in the order 2, 3, 1 whatever the method, and so do the runs of full length: the middle one wins."""
+    stored(lambda config: 0.1 if is_trial(config, 2) else 0.2 if is_default(config) else 0.3)
     monkeypatch.setattr(tuning, "TUNED", tmp_path / "tuned.json")
     assert tuned("center", "quick") == {}
     chosen = write_choices("quick")
@@ -51,17 +66,39 @@ def test_the_best_trial_is_chosen_and_kept(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("ahead", "chosen"), [(CLEARLY - 0.001, 0.01), (CLEARLY + 0.001, 0.05)])
-def test_a_trial_must_beat_the_default_clearly(monkeypatch, ahead, chosen):
-    best = {trials(method, "quick")[2].id for method in METHODS}
-    monkeypatch.setattr(tuning, "find_results", lambda tried: [finished(0.4 + ahead * (one.id in best)) for one in tried])
+def test_a_trial_must_beat_the_default_clearly(stored, ahead, chosen):
+    stored(lambda config: 0.4 if is_default(config) or is_trial(config, 1) else 0.4 + ahead)
     assert choose("quick")["center"] == {"lambda_c": chosen}
 
 
-def test_missing_trials_are_named(monkeypatch):
+@pytest.mark.parametrize(("gains", "chosen"), [((0.1, 0.09), 0.05), ((0.2, -0.01), 0.01), ((-0.1, -0.1), 0.01)])
+def test_full_length_runs_must_confirm_what_a_trial_hints_at(stored, gains, chosen):
+    """Trials have the third setting clearly ahead; at full length the two seeds of quick gain this much."""
+    louder = candidates("center")[2]
+
+    def value(config):
+        if is_default(config) or is_trial(config, 1):
+            return 0.4
+        return 0.5 if is_trial(config, 2) else 0.4 + gains[config.seed]
+
+    stored(value)
+    assert tuning.gain("center", louder, "quick").mean == pytest.approx(100 * sum(gains) / 2)
+    assert choose("quick")["center"] == {"lambda_c": chosen}
+
+
+def test_both_settings_of_a_contest_differ_in_the_setting_alone():
+    for ours, default in zip(*contest("center", {"lambda_c": 0.05}, "laptop"), strict=True):
+        assert ours.lambda_c == 0.05
+        assert ours.replace(lambda_c=0.01) == default
+        assert ours.epochs == 16
+
+
+def test_missing_runs_are_named(monkeypatch):
     monkeypatch.setattr(tuning, "find_results", lambda configs: [None for _ in configs])
-    with pytest.raises(FercoreError, match="sweep --experiment tuning --profile quick") as caught:
-        choose("quick")
-    assert one_line(caught.value)
+    for ask in (choose, lambda profile: tuning.gain("center", {"lambda_c": 0.05}, profile)):
+        with pytest.raises(FercoreError, match=r"missing; run .* sweep --experiment tuning --profile quick") as caught:
+            ask("quick")
+        assert one_line(caught.value)
 
 
 @pytest.mark.skipif(not tuning.TUNED.exists(), reason="no choices are kept yet")
