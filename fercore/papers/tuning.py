@@ -30,12 +30,8 @@ LOUDER = (1, 30, 1000)  # of the methods whose default is hardly felt
 MISSING = "{what} are missing; run `python -m fercore sweep --experiment tuning --profile {profile}`"
 LAST_EPOCHS = 3  # whose mean counts: a single epoch's validation accuracy jumps by a point or two
 CLEARLY = 0.05  # by how much a trial must beat the default: of softmax, weight decays that hardly matter differ by as much
-CONTESTED = (
-    "nplus1-1b",
-    "nplus1-2b",
-    "nplusm-2b",
-    "lossless-triplet",
-)  # of which, at laptop, a trial beats the default clearly
+# Of these, at laptop, a trial beats the default clearly.
+CONTESTED = ("nplus1-1b", "nplus1-2b", "nplusm-2b", "lossless-triplet")
 DDA_GAMMA = 1.0  # what FACTORS multiply for DDA, whose published gammas fit the released normalization alone (chapter 02)
 
 
