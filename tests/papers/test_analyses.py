@@ -58,7 +58,7 @@ def test_the_objective_comes_with_its_state(tiny):
 def test_a_shipped_answer_needs_no_weights_and_is_checked(tiny, monkeypatch):
     config = tiny(method="softmax")
     found = examine(config, "probabilities")
-    assert ship([train(config)]) == 2
+    assert ship([train(config)]) == (2, [])
     monkeypatch.setenv("FERCORE_SHIPPED_ONLY", "1")
     assert (examine(config, "probabilities")["labels"] == found["labels"]).all()
     (shipped_folder(config) / "probabilities.npz").write_bytes(b"changed")
