@@ -262,7 +262,11 @@ REFUSED: dict[str, tuple[str, Damage, tuple[str, ...]]] = {  # id -> layout, dam
     "dacl: classes.txt too short": ("rafdb-dacl", add("classes.txt", "Neutral\nHappy\n"), ("classes.txt", "2 lines")),
     "dacl: classes.txt names one twice": ("rafdb-dacl", add("classes.txt", "Happy\n" * 7), ("classes.txt", "7 lines")),
     # SimFER
-    "simfer: unfinished": ("simfer", remove("manifest.json"), ("not generated to its end", "data make simfer")),
+    "simfer: unfinished": (
+        "simfer",
+        remove("manifest.json"),
+        ("not generated to its end", "run `python -m simfer --preset PRESET --out "),
+    ),
     "simfer: manifest says unfinished": (
         "simfer",
         content("manifest.json", '{"complete": false}'),

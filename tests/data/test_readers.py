@@ -454,7 +454,8 @@ def test_a_set_is_checked_as_it_will_be_trained_on(tmp_path, monkeypatch, capsys
         (["check", "faces"], "unknown data set 'faces'"),
         (["check", "folder:x"], "x: folder not found"),
         (["make", "simfer", "somewhere"], "takes no path"),
-        (["check", "simfer", "--preset", "laptop"], "run `python -m fercore data make simfer"),
+        (["check", "simfer", "--preset", "laptop"], "run `python -m fercore data make simfer --preset laptop`"),
+        (["check", "simfer", "x"], "run `python -m simfer --preset PRESET --out x`"),
     ],
 )
 def test_bad_arguments_are_one_line(tmp_path, monkeypatch, capsys, arguments, named):

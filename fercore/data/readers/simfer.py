@@ -17,6 +17,7 @@ from fercore.data.readers.files import (
     whole_number,
 )
 from fercore.data.readers.raf import LIST, read_list
+from fercore.paths import data_dir, shown
 
 SIMFER_FOLDS = 8  # where SimFER has no test images: as for CK+
 
@@ -31,7 +32,7 @@ def read_simfer(root: Path) -> Catalog:
         DataError: not generated yet, or not to its end; the csv and the list disagree; and as `read_rafdb`.
     """
     root = Path(root)
-    make = "run `python -m fercore data make simfer --preset PRESET`, which makes it or goes on where it stopped"
+    make = f"run `{maker(root)}`, which makes it or goes on where it stopped"
     if not root.is_dir():
         raise bad(root, "folder not found", make)
     manifest = root / "manifest.json"
@@ -60,6 +61,13 @@ def read_simfer(root: Path) -> Catalog:
     if max(sequences, default=-1) >= 0:
         more["sequences"] = sequences
     return make_catalog("simfer", root, labels, splits, skipped, **more)
+
+
+def maker(root: Path) -> str:
+    """The command that makes the set in `root`."""
+    if root.absolute().parent == (data_dir() / "simfer").absolute():
+        return f"python -m fercore data make simfer --preset {root.name}"
+    return f"python -m simfer --preset PRESET --out {shown(root)}"
 
 
 def truths(entries: dict[str, Any], listed: Path, found: dict[str, tuple[int, dict[str, str]]]) -> list[tuple[int, int, int]]:
