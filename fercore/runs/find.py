@@ -12,7 +12,7 @@ from fercore.config import RunConfig
 from fercore.data import parse_name
 from fercore.errors import NotShipped, StoreError
 from fercore.parallel.clock import session_start
-from fercore.paths import runs_dir, shown
+from fercore.paths import RESULTS, runs_dir, shown
 from fercore.runs import files
 from fercore.runs.identity import confirm, describe_change, facts_now, is_made_here
 from fercore.runs.local import local_folder
@@ -46,9 +46,8 @@ def find_record(run: str) -> RunResult:
     """
     result = read_result(runs_dir() / "store" / run, run) or shipped_result(run)
     if result is None:
-        raise StoreError(
-            f"no finished run {run!r}; those here are the folders of {shown(runs_dir() / 'store')} and results/runs"
-        )
+        places = f"{shown(runs_dir() / 'store')} and {shown(RESULTS / 'runs')}"
+        raise StoreError(f"no finished run {run!r}; those here are the folders of {places}")
     return result
 
 

@@ -97,7 +97,7 @@ def inspect_shipped() -> list[str]:
     there = {(path.parent.name, path.name) for path in (RESULTS / "runs").glob("*/*")}
     unknown = sorted(there - listed.keys())
     problems = [f"{shown(path)} was left by a killed process; delete it" for path in RESULTS.glob(".*.part")]
-    problems += [f"results/runs/{run}/{name} is in no index; ship its run, or delete it" for run, name in unknown]
+    problems += [f"{shown(RESULTS / 'runs' / run / name)} is in no index; ship its run, or delete it" for run, name in unknown]
     for run, name in sorted(listed):
         try:
             require_as_listed(RESULTS / "runs" / run / name, *listed[run, name])
