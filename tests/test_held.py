@@ -117,8 +117,11 @@ def test_every_shipped_run_is_read_and_is_what_its_index_says(monkeypatch):
     stored = [json.loads((RESULTS / "runs" / run / "result.json").read_text()) for run in index]
     configs = [config_from(content["config"]) for content in stored]
     assert [config.id for config in configs] == list(index)
-    assert all(shipped.shipped_result(config.id).config == config for config in configs)
     assert len(configs) >= SHIPPED
+    for config in configs:
+        result = shipped.shipped_result(config.id)
+        assert result.config == config
+        assert shipped.index_row(result, shipped.shipped_folder(config)) == index[config.id]
 
 
 @pytest.mark.parametrize("module", PUBLIC)
