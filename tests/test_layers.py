@@ -1,4 +1,7 @@
-"""Who may import whom, as one table: read from the import statements, the lazy ones inside functions too."""
+"""Who may import whom, as one table: read from the import statements, the lazy ones inside functions too.
+
+And how long a function may be.
+"""
 
 import ast
 import sys
@@ -107,7 +110,7 @@ def test_a_module_imports_what_its_row_allows(name):
     row = row_of(name)
     ours = {found for found in imported(MODULES[name]) if within(found, OURS)}
     allowed = tuple(f"fercore.{place}" for place in (row, *MAY_IMPORT[row]))
-    assert not [found for found in ours if found != "fercore" and not within(found, allowed)]
+    assert not [found for found in ours if not within(found, allowed)]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if row_of(name) in TORCH_ALONE])
@@ -116,6 +119,18 @@ def test_the_mathematics_knows_torch_alone(name):
     assert not [
         found for found in others if found.split(".")[0] not in sys.stdlib_module_names | set(TORCH_ALONE[row_of(name)])
     ]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_function_is_longer_than_a_screen(name):
+    """Its docstring aside, which tells shapes, units, errors and sources."""
+    functions = [node for node in ast.walk(ast.parse(MODULES[name].read_text())) if isinstance(node, ast.FunctionDef)]
+    assert not [node.name for node in functions if lines_of_code(node) > 40]
+
+
+def lines_of_code(function: ast.FunctionDef) -> int:
+    document = function.body[0] if ast.get_docstring(function) else None
+    return function.end_lineno - function.lineno + 1 - (document.end_lineno - document.lineno + 1 if document else 0)
 
 
 @pytest.mark.parametrize("file", files("simfer"), ids=lambda file: file.stem)
