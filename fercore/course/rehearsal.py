@@ -114,11 +114,11 @@ def class_called(name: str) -> int:
 # --- CK+, MMI, SFEW ---------------------------------------------------------------------------------------------------
 
 CK_NAMES = ("Anger", CONTEMPT, "Disgust", "Fear", "Happiness", "Sadness", "Surprise")  # ids 1..7
-CK_EMOTIONS = (1, 2, 3, 4, 5, 6, 7, 5, None)  # of nine sequences of eight subjects; the last has no label
+CK_SEQUENCES = (1, 2, 3, 4, 5, 6, 7, 5, None)  # emotions, of nine sequences of eight subjects; the last has no label
 
 
 def ckplus(root: Path, image: ImageMaker, times: int) -> None:
-    for number, emotion in enumerate(CK_EMOTIONS * times):
+    for number, emotion in enumerate(CK_SEQUENCES * times):
         subject, sequence = f"S{10 + 5 * (number % 8):03d}", f"{1 + number // 8:03d}"
         shown = class_called(CK_NAMES[emotion - 1] if emotion else "Neutral")
         for frame in range(1, 6):
@@ -132,11 +132,11 @@ def ckplus(root: Path, image: ImageMaker, times: int) -> None:
 
 MMI_FRAMES = 7
 MMI_NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")  # ids 1..6
-MMI_EMOTIONS = (1, 2, 3, 4, 5, 6, 4, 6, 1, 2, 3)  # of sessions of ten subjects, the first two times
+MMI_SESSIONS = (1, 2, 3, 4, 5, 6, 4, 6, 1, 2, 3)  # emotions, of sessions of ten subjects, the first two times
 
 
 def mmi(root: Path, image: ImageMaker, times: int) -> None:
-    for k, emotion in enumerate(MMI_EMOTIONS * times):
+    for k, emotion in enumerate(MMI_SESSIONS * times):
         write_session(root, 100 + k, subject=1 + k % 10, emotion=emotion, image=image)
 
 

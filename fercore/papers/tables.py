@@ -152,7 +152,7 @@ def on_photographs(rows: Rows, profile: str) -> Experiment:
     return {label: runs_of(profile, data="fer2013", **own) for label, own in rows.items()}
 
 
-SIMFER_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
+TESTED_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests on CK+
 
 # Subject-independent folds of few people: from scratch a network learns them by heart and fails on new ones. The paper
 # pre-trains on FER2013; here SimFER stands for it, whose people are others.
@@ -166,7 +166,7 @@ SEQUENCES_TRAINING = {
 
 def on_sequences(rows: Rows, profile: str) -> Experiment:
     """On SimFER's sequences, in folds."""
-    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | {"folds": SIMFER_FOLDS[profile]}
+    recipe = SEQUENCES | SEQUENCES_TRAINING[check_profile(profile)] | {"folds": TESTED_FOLDS[profile]}
     return {label: runs_of(profile, **recipe | own) for label, own in rows.items()}
 
 

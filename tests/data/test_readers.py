@@ -263,10 +263,10 @@ def test_mmi_takes_the_three_middle_frames(tmp_path):
     catalog = READERS["mmi"](tmp_path)
     assert catalog.folds == 10
     mapped = [ANGER, DISGUST, FEAR, HAPPINESS, SADNESS, SURPRISE]
-    assert catalog.labels[::3].tolist() == [mapped[emotion - 1] for emotion in trees.MMI_EMOTIONS]
-    assert [file.stem[-2:] for file in catalog.files] == ["03", "04", "05"] * len(trees.MMI_EMOTIONS)
+    assert catalog.labels[::3].tolist() == [mapped[emotion - 1] for emotion in trees.MMI_SESSIONS]
+    assert [file.stem[-2:] for file in catalog.files] == ["03", "04", "05"] * len(trees.MMI_SESSIONS)
     assert catalog.identities[::3].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1]
-    assert len(set(catalog.sequences)) == len(trees.MMI_EMOTIONS)
+    assert len(set(catalog.sequences)) == len(trees.MMI_SESSIONS)
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(3, "abc"), (4, "abc"), (5, "bcd"), (6, "bcd"), (7, "cde")])
@@ -294,7 +294,7 @@ def test_mmi_counts_the_sessions_it_leaves_out(tmp_path):
         file.write_text(file.read_text().replace(before, after))
     shutil.rmtree(video / "S011-203")
     catalog = READERS["mmi"](tmp_path)
-    assert len(catalog) == 3 * len(trees.MMI_EMOTIONS)
+    assert len(catalog) == 3 * len(trees.MMI_SESSIONS)
     assert list(catalog.skipped.values()) == [1] * 4
     assert any("extract its frames" in reason for reason in catalog.skipped)
 
@@ -308,7 +308,7 @@ def test_mmi_table_sorts_frames_by_number(tmp_path):
 
 
 def read_mmi_labels() -> list[int]:
-    return [CLASS_NAMES.index(trees.MMI_NAMES[emotion - 1].capitalize()) for emotion in trees.MMI_EMOTIONS]
+    return [CLASS_NAMES.index(trees.MMI_NAMES[emotion - 1].capitalize()) for emotion in trees.MMI_SESSIONS]
 
 
 def test_sfew_classes_are_mapped_by_name(tmp_path):

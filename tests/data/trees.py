@@ -17,8 +17,8 @@ from PIL import Image
 
 from fercore.course.rehearsal import (
     AFFECTNET_IDS,
-    MMI_EMOTIONS,
     MMI_NAMES,
+    MMI_SESSIONS,
     ImageMaker,
     raf_entries,
     save,
@@ -302,7 +302,7 @@ def ckplus_table(root: Path, image: ImageMaker = draw) -> None:
 
 def mmi_table(root: Path, image: ImageMaker = draw) -> None:
     rows = []
-    for number, emotion in enumerate(MMI_EMOTIONS):
+    for number, emotion in enumerate(MMI_SESSIONS):
         for frame in (8, 9, 10):  # as names without leading zeros sort wrongly
             name = f"frames/s{number}/{frame}.png"
             rows.append((name, f"S{number % 10:03d}", f"clip {number}", MMI_NAMES[emotion - 1]))

@@ -100,7 +100,7 @@ FER_TABLES = (
     *tables("fer2013", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz", "fer2013.tar"),
 )
 AFFECTNET_LISTS = tuple(f"{place}{name}" for place in (f"{LIST_FOLDER}/", "") for name in LISTS.values())
-CK_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
+CK_FILE_NAMES = r"(?P<person>S\d{1,9})_(?P<sequence>\d{1,9})_\d+"  # S010_004_00000017
 CK_CLASSES = tuple(name for name in ALL_CLASSES if name != "Neutral")
 
 SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the first is read, and the others are told
@@ -131,7 +131,7 @@ SETS: dict[str, tuple[Layout, ...]] = {  # of several forms in one folder the fi
             ("ang*/|train*/ang*/", "dis*/|train*/dis*/"),
             "anger/, contempt/, ...",
             classes=CK_CLASSES,
-            person=CK_NAMES,
+            person=CK_FILE_NAMES,
             folds=CK_FOLDS,
         ),
     ),
