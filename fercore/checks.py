@@ -56,19 +56,36 @@ def check_finite(name: str, tensor: Tensor) -> None:
         raise ValueError(f"{name} must be finite, got NaN or infinity in {places}")
 
 
+def finite(loss: Tensor, **arguments: Tensor) -> Tensor:
+    """`loss`; where it is not finite, ValueError names the argument that is to blame, if any is, as `check_finite`.
+
+    A look at one number in the place of all: for losses that anything not finite in these arguments makes so too.
+    """
+    if is_readable(loss) and not math.isfinite(loss.detach()):
+        for name, argument in arguments.items():
+            check_finite(name, argument)
+    return loss
+
+
 def check_embeddings(embeddings: Tensor, labels: Tensor, centers: Tensor | None = None) -> None:
-    """Raise ValueError or TypeError unless embeddings [m, D], labels [m] and centers [K, D] fit each other."""
+    """Raise ValueError or TypeError unless embeddings [m, D], labels [m] and centers [K, D] fit each other and are finite."""
+    check_fit(embeddings, labels, centers)
+    check_finite("embeddings", embeddings)
+    if centers is not None:
+        check_finite("centers", centers)
+
+
+def check_fit(embeddings: Tensor, labels: Tensor, centers: Tensor | None = None) -> None:
+    """As `check_embeddings`, for a loss that ends with `finite`."""
     check_floating("embeddings", embeddings)
     if embeddings.ndim != 2 or len(embeddings) == 0:
         raise ValueError(f"embeddings must have shape [m, D] with m >= 1, got {list(embeddings.shape)}")
-    check_finite("embeddings", embeddings)
     check_classes("labels", labels, len(embeddings))
     if centers is None:
         return
     check_floating("centers", centers)
     if centers.ndim != 2 or centers.shape[1] != embeddings.shape[1]:
         raise ValueError(f"centers must have shape [K, {embeddings.shape[1]}], got {list(centers.shape)}")
-    check_finite("centers", centers)
     check_range("labels", labels, len(centers))
 
 

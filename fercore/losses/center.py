@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import check_attention, check_embeddings, promoted
+from fercore.checks import check_attention, check_fit, finite, promoted
 
 
 def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
@@ -14,7 +14,8 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     Args:
         embeddings: x, [m, D], floating point; half precision is computed in float32.
         labels: y, [m], integers in 0..K-1.
-        centers: c, [K, D]. They are moved by `ClassCenters.update`, not by this loss's gradient.
+        centers: c, [K, D]. They are moved by `ClassCenters.update`, not by this loss's gradient. Classes that the batch lacks
+            are not looked at.
 
     Returns:
         The scalar loss.
@@ -28,9 +29,10 @@ def center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
         >>> center_loss(torch.tensor([[3.0, 4.0]]), torch.tensor([0]), torch.zeros(1, 2))
         tensor(12.5000)
     """
-    check_embeddings(embeddings, labels, centers)
+    check_fit(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
-    return F.mse_loss(x, c.index_select(0, labels.long()), reduction="sum") / (2 * len(x))
+    loss = F.mse_loss(x, c.index_select(0, labels.long()), reduction="sum") / (2 * len(x))
+    return finite(loss, embeddings=embeddings, centers=centers)
 
 
 def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, attention: Tensor) -> Tensor:
@@ -60,7 +62,8 @@ def sparse_center_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, atte
         >>> sparse_center_loss(x, torch.tensor([0]), c, a)  # (9 + 16 / 2) / 2
         tensor(8.5000)
     """
-    check_embeddings(embeddings, labels, centers)
+    check_fit(embeddings, labels, centers)
     check_attention(attention, embeddings)
     x, c, a = promoted(embeddings, centers, attention)
-    return (a * (x - c.index_select(0, labels.long())).square()).sum() / (2 * len(x))
+    loss = (a * (x - c.index_select(0, labels.long())).square()).sum() / (2 * len(x))
+    return finite(loss, embeddings=embeddings, centers=centers)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import check_embeddings, check_number, check_rows, promoted
+from fercore.checks import check_embeddings, check_fit, check_number, check_rows, finite, promoted
 from fercore.losses.center import center_loss
 from fercore.losses.distances import nearness
 
@@ -54,7 +54,7 @@ def island_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, weight: 
     check_number("weight", weight, least=0)
     own = center_loss(embeddings, labels, centers)
     _, c = promoted(embeddings, centers)
-    return own + weight * ((1 + cosines(c)) * other_pairs(c)).sum()
+    return finite(own + weight * ((1 + cosines(c)) * other_pairs(c)).sum(), centers=centers)
 
 
 def island_center_gradient(centers: Tensor, *, weight: float = 10.0) -> Tensor:
@@ -96,11 +96,11 @@ def separate_loss(embeddings: Tensor, labels: Tensor, centers: Tensor) -> Tensor
 
     Args, Returns, Raises: as `triplet_center_loss`, but for the margin.
     """
-    check_embeddings(embeddings, labels, centers)
+    check_fit(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
     within = 1 - F.cosine_similarity(x, c.index_select(0, labels.long()), dim=1, eps=SHORTEST)
     between = ((1 + cosines(c)) * other_pairs(c)).sum() / max(1, len(c) * (len(c) - 1))
-    return within.mean() + between
+    return finite(within.mean() + between, embeddings=embeddings, centers=centers)
 
 
 def cosines(centers: Tensor) -> Tensor:

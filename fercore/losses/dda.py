@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercore.checks import check_choice, check_embeddings, promoted
+from fercore.checks import check_choice, check_embeddings, check_fit, finite, promoted
 from fercore.choices import NORMALIZATIONS
 from fercore.losses.distances import nearness
 
@@ -41,10 +41,11 @@ def dda_loss(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalizati
         >>> dda_loss(torch.zeros(1, 2), torch.tensor([0]), torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # log(2) / 2
         tensor(0.3466)
     """
-    check_embeddings(embeddings, labels, centers)
+    check_fit(embeddings, labels, centers)
     x, c = promoted(embeddings, centers)
     factor = extra_factor(len(x), normalization) / 2
-    return (factor * F.cross_entropy(nearness(x, c), labels.long())).to(x)
+    loss = (factor * F.cross_entropy(nearness(x, c), labels.long())).to(x)
+    return finite(loss, embeddings=embeddings, centers=centers)
 
 
 def dda_center_gradient(embeddings: Tensor, labels: Tensor, centers: Tensor, *, normalization: str = "paper") -> Tensor:

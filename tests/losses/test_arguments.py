@@ -141,6 +141,23 @@ def test_what_is_not_finite_is_refused_and_passes_within_a_training(name, argume
             call(name, given)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("argument", ["embeddings", "centers"])
+@pytest.mark.parametrize("name", ["center_loss", "sparse_center_loss", "dda_loss", "island_loss", "separate_loss"])
+def test_a_loss_that_is_judged_by_its_result_hides_nothing(name, argument, value):
+    """In any row, in batches, dimensions and sets of classes down to one. Center loss sees no class that is not there."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        m, num_classes, dim = torch.randint(1, 5, (3,), generator=generator).tolist()
+        labels = torch.randint(num_classes, (m,), generator=generator)
+        sizes = {"embeddings": m, "centers": num_classes, "attention": m}
+        given = {key: torch.rand(size, dim, generator=generator) for key, size in sizes.items()} | {"labels": labels}
+        given["attention"][0] = 0  # times infinity is NaN
+        given[argument][labels[0] if argument == "centers" and "center_loss" in name else -1, -1] = value
+        with pytest.raises(ValueError, match=f"^{argument} must be finite"):
+            call(name, {key: given[key] for key in FUNCTIONS[name][1]})
+
+
 def test_a_sum_beyond_the_largest_number_is_no_infinity():
     x = torch.full((4, 2), 3e38)
     assert losses.center_loss(x, torch.zeros(4, dtype=torch.long), x[:1]).item() == 0
