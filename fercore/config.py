@@ -34,7 +34,17 @@ from fercore.choices import (
     SOFTMAX_OF,
     TRUNK_NAMES,
 )
-from fercore.data.names import CLASS_NAMES, DOUBTFUL, LABELS_BY_VOTE, OWN, WITH_CONTEMPT, one_spelling, parse_name
+from fercore.data.names import (
+    CLASS_NAMES,
+    DOUBTFUL,
+    LABELS_BY_VOTE,
+    MAJORITY,
+    MINORITY,
+    OWN,
+    WITH_CONTEMPT,
+    one_spelling,
+    parse_name,
+)
 from fercore.errors import ConfigError
 from fercore.limits import Between, Key, Of, OneOf, keys_of
 from fercore.methods.table import find_method
@@ -78,6 +88,7 @@ class RunConfig:
     weight_decay: Annotated[float | None, Between(0, 1e3), "of every weight, towards 0"] = None
 
     lenets: Annotated[str | None, Of.DIGITS, OneOf(LENETS), "as its author has LeNets++; left out, as the thesis"] = None
+    minority: Annotated[int | None, Of.DIGITS, Between(10, MAJORITY), "images of each rare digit; left out, 500"] = None
 
     preset: Annotated[str | None, Of.FACES, "of SimFER, where it has no path: quick, laptop, rafdb, ..."] = None
     image_size: Annotated[int | None, Of.FACES, Between(16, 1024), "the side in pixels to which a face is resized once"] = None
@@ -147,8 +158,9 @@ class RunConfig:
             if value is None and key.of is Of.STEP and by_step:
                 raise ConfigError(f"schedule=step needs {name}")
             object.__setattr__(self, name, None if value is None else key.read(value))
-        if self.classes == len(CLASS_NAMES):
-            object.__setattr__(self, "classes", None)  # what is left out and what is said are one run
+        for name, left_out in (("classes", len(CLASS_NAMES)), ("minority", MINORITY)):
+            if getattr(self, name) == left_out:
+                object.__setattr__(self, name, None)  # what is left out and what is said are one run
         if self.optimizer == "adam" and self.momentum == 1:
             raise ConfigError("optimizer=adam needs momentum below 1")
         if self.crop is not None:
@@ -184,7 +196,7 @@ class RunConfig:
         """What `load_data` is told besides the name."""
         options = {"fraction": self.data_fraction, "val_fraction": self.val_fraction}
         faces = ("preset", "image_size", "fold", "classes", "person", "votes", "doubtful")
-        return options if self.crop is None else options | {name: getattr(self, name) for name in faces}
+        return options | {name: getattr(self, name) for name in (("minority",) if self.crop is None else faces)}
 
     @property
     def pretraining(self) -> "RunConfig | None":

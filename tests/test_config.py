@@ -205,6 +205,19 @@ def test_the_reading_of_lenets_is_of_digits_alone_and_changes_no_other_id():
         RunConfig(method="softmax", lenets="plain")
 
 
+def test_the_number_of_a_rare_digits_images_is_of_digits_alone_and_changes_no_other_id():
+    plain = RunConfig(method="softmax")
+    assert RunConfig(method="softmax", minority=500) == plain
+    assert "minority" not in plain.to_dict()
+    more = RunConfig(method="softmax", minority=1000)
+    assert more.id != plain.id
+    assert more.data_options["minority"] == 1000
+    with pytest.raises(ConfigError, match=r"^data=simfer does not use 'minority'$"):
+        RunConfig(method="softmax", data="simfer", minority=1000)
+    with pytest.raises(ConfigError, match=r"^minority must lie in 10..5000, got 5001$"):
+        RunConfig(method="softmax", minority=5001)
+
+
 def test_allowed_values_that_stand_apart_are_those_of_the_mathematics():
     assert (*TRUNKS, INCEPTION) == TRUNK_NAMES
     assert {"simfer", *FACES} == {"simfer-id", *READERS}

@@ -34,6 +34,17 @@ def test_splits_have_the_declared_counts():
 
 
 @pytest.mark.usefixtures("mnist")
+def test_rare_digits_may_be_less_rare_and_the_others_stay_as_they_are():
+    few, more = (load_data("wmnist", fraction=0.1, val_fraction=0.1, minority=n) for n in (None, 1500))
+    assert [counts(more.train)[k] for k in few.minority] == [135] * 3
+    frequent = [k for k in range(10) if k not in few.minority]
+    first, second = (split.train.images[torch.isin(split.train.labels, torch.tensor(frequent))] for split in (few, more))
+    assert torch.equal(first, second)
+    assert more.minority == few.minority
+    assert few.fingerprint == load_data("wmnist", fraction=0.1, val_fraction=0.1).fingerprint != more.fingerprint
+
+
+@pytest.mark.usefixtures("mnist")
 def test_validation_images_are_no_training_images():
     splits = load_data("wmnist", fraction=0.2, val_fraction=0.25)
     train, val = ({image.numpy().tobytes() for image in split.images} for split in (splits.train, splits.val))
