@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fercore.checks import check_choice, check_finite, check_floating, check_like, check_number, check_rows, promoted
-from fercore.mining import mean_of, mine_positives
+from fercore.mining import choose, mean_of
 
 SIGNS = ("metric", "literal")
 
@@ -85,11 +85,9 @@ def n_plus_m_tuplet_loss(
     check_rows("positives", positives, least=1)
     check_rows("negatives", negatives, positives.shape[1])
     f_plus, f_minus = promoted(positives, negatives)
-    if mine:
-        keep, center = mine_positives(f_plus, f_minus)
-    else:
-        keep = torch.ones(len(f_plus), dtype=torch.bool, device=f_plus.device)
-        center = mean_of(f_plus, keep)
+    everything = torch.ones(len(f_plus), dtype=torch.bool, device=f_plus.device)
+    keep = choose(f_plus.detach(), f_minus.detach()) if mine else everything
+    center = mean_of(f_plus, keep)
     if isinstance(reference, LearnedReference):
         inside, outside = reference(f_plus, center), reference(f_minus, center)
     else:
