@@ -68,8 +68,8 @@ def choose_subset(labels: np.ndarray, fraction: float = 1.0, minority: int = MIN
     """Positions of W-MNIST's images among MNIST's: the first `fraction` of a fixed random order of each digit."""
     rng = np.random.default_rng(SUBSET_SEED)
     chosen = []
-    for digit, count in enumerate(W_MNIST_COUNTS):
-        count = minority if digit in MINORITY_DIGITS else count
+    for digit in range(10):
+        count = minority if digit in MINORITY_DIGITS else MAJORITY
         order = rng.permutation(np.flatnonzero(labels == digit))
         chosen.append(order[: max(2, round(fraction * count))])
     return np.concatenate(chosen)

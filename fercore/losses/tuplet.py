@@ -85,8 +85,7 @@ def n_plus_m_tuplet_loss(
     check_rows("positives", positives, least=1)
     check_rows("negatives", negatives, positives.shape[1])
     f_plus, f_minus = promoted(positives, negatives)
-    everything = torch.ones(len(f_plus), dtype=torch.bool, device=f_plus.device)
-    keep = choose(f_plus.detach(), f_minus.detach()) if mine else everything
+    keep = choose(f_plus.detach(), f_minus.detach() if mine else f_minus[:0])  # against no negative all are kept
     center = mean_of(f_plus, keep)
     if isinstance(reference, LearnedReference):
         inside, outside = reference(f_plus, center), reference(f_minus, center)
