@@ -215,12 +215,13 @@ def question(path: str) -> str:
 
 
 def point_at_figures(app: Sphinx, page: str, source: list[str]) -> None:
-    """In figures/INDEX.md the links to picture files lead to the place in the chapter that draws them."""
+    """In figures/INDEX.md the links to picture files lead to the place in the chapter that draws and shows them."""
     if page == "figures/INDEX":
         drawn = {}
         for path in CHAPTERS.values():
             cells = json.loads((NOTEBOOKS.parent / f"{path}.ipynb").read_text(encoding="utf-8"))["cells"]
-            code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+            shown = [cell for cell in cells if "image/png" in str(cell.get("outputs"))]
+            code = "\n".join("".join(cell["source"]) for cell in shown)
             drawn |= {name: f"../{path}.ipynb#{name.replace('_', '-')}" for name in figure_names(code)}
         source[0] = re.sub(r"\((\w+)\.png\)", lambda link: f"({drawn.get(link[1], link[0][1:-1])})", source[0])
 
