@@ -104,8 +104,7 @@ def load_trained(
     if result.diverged:
         raise StoreError(f"{result.config.id} diverged, and left no network")
     target = find_device(device)
-    own = ":" in (result.config.trunk or "")  # a network of one's own may hold numbers that no file has
-    with torch.device("cpu" if own else "meta"), torch.random.fork_rng(devices=[]):  # else every number comes from the files
+    with torch.random.fork_rng(devices=[]):
         parts = build(result.config, len(result.provenance["class_names"]))
     for part, name in zip(parts, needed, strict=False):
         load_into(part, folder / name, result.config.id)

@@ -39,7 +39,7 @@ def course_command(options: argparse.Namespace) -> None:
 
     executed = run_course(options.profile, only=options.only, device=options.device, fresh=options.fresh, parameters=parameters)
     print(f"\n{course_table(executed)}")
-    print(f"\nfigures as PNG and PDF: {shown(runs_dir() / options.profile / 'figures')}")
+    print(f"\nfigures: {shown(runs_dir() / options.profile / 'figures')}")
     print("read them in a browser: python -m fercore lab (or open the executed copies named above)")
 
 

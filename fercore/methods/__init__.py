@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # PyTorch is imported by who builds: a config and its errors 
 def build(config: Any, num_classes: int) -> "tuple[nn.Module, Softmax]":
     """The network and the objective of a run, with fresh weights: the one place that makes them.
 
-    Both come from PyTorch's generator, the network first; on its "meta" device they take neither time nor memory.
+    Both come from PyTorch's generator, the network first.
 
     Args:
         config: a RunConfig.

@@ -33,8 +33,12 @@ def hollow_out(axes: Axes, x: float, y: float) -> None:
 
 
 def save_figure(figure: Figure, name: str, profile: str) -> None:
-    """Export a figure as <name>.png and <name>.pdf, with no date in it: the same figure gives the same bytes."""
+    """Export a figure as <name>.png and, but for profile quick, <name>.pdf, with no date in it: the same figure gives the
+    same bytes."""
     folder = figures_dir(profile)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None})
+    figure.set_layout_engine("none")  # what comes after it is drawn as it is laid out now, at half the time
+    if profile != "quick":
+        undated = {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None}
+        figure.savefig(folder / f"{name}.pdf", metadata=undated)
