@@ -143,12 +143,12 @@ def count_image(config: RunConfig) -> tuple[float, float, float]:
     model, objective = on_meta(config)
     images = torch.empty(COUNTED, *input_shape(config), dtype=torch.bfloat16, device="meta")
     whole = nn.ModuleList([model, objective]).to(torch.bfloat16)
-    with FlopCounterMode(display=False) as forward, torch.no_grad():
-        look(model, objective, images)
-    with FlopCounterMode(display=False) as both:
+    with FlopCounterMode(display=False) as forward:
         outputs, kept = keeping(lambda: look(model, objective, images), whole.parameters())
+    with FlopCounterMode(display=False) as backward:
         sum(values.sum() for values in outputs).backward()
-    return both.get_total_flops() / COUNTED, forward.get_total_flops() / COUNTED, kept / COUNTED
+    ahead, back = forward.get_total_flops(), backward.get_total_flops()
+    return (ahead + back) / COUNTED, ahead / COUNTED, kept / COUNTED
 
 
 def on_meta(config: RunConfig) -> tuple[nn.Module, Softmax]:
