@@ -16,7 +16,7 @@ from input_pipeline import pipeline_rows
 from losses import loss_rows, sampler_rows
 from storage import simfer_rows, store_rows
 from sweep_scaling import sweep_rows
-from training import method_rows, precision_rows, training_rows, waiting_rows
+from training import equivalence_rows, method_rows, precision_rows, training_rows, waiting_rows
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PARTS = {  # in the order of the page: what is measured, and what is wanted of it
@@ -25,6 +25,10 @@ PARTS = {  # in the order of the page: what is measured, and what is wanted of i
         "The loop is to reach 95 % of the bare one (ratio at most 1.05), LeNets++ 75 % of the peak (1.33).",
     ),
     "precision": (precision_rows, "Below 1 where the processor computes bfloat16 itself, as precision=auto finds out."),
+    "equivalence": (
+        equivalence_rows,
+        "Accuracy on the test images; the last column is the mean paired difference in points, whose interval is to hold 0.",
+    ),
     "waiting": (waiting_rows, "To cost nothing alone (1.00), and to pay beside another program."),
     "methods": (method_rows, "The loss alone is to cost at most 3 % of a step (0.03)."),
     "losses": (

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +24,15 @@ from fercore.config import RunConfig
 from fercore.data import load_data
 from fercore.data.augment import center_crop, normalize
 from fercore.data.splits import Images, Splits
+from fercore.evaluation.compare import signed
+from fercore.evaluation.stats import paired_difference
 from fercore.methods import build
 from fercore.methods.objectives import Step
 from fercore.methods.table import METHODS
 from fercore.models.build import build_model
 from fercore.parallel.devices import Execution
 from fercore.paths import ROOT
+from fercore.sweep import sweep
 
 Row = tuple[str, ...]
 CPU = torch.device("cpu")
@@ -41,6 +45,11 @@ NETWORKS = {  # what is trained for one epoch, by a `fercore.train.Trainer` and 
 FEW = LENETS | {"data_fraction": 0.012}  # 4 steps
 WIDTHS = {f"LeNets++, width {width}, batch 128": RunConfig(**FEW, width=width) for width in (0.25, 0.5, 1.0)} | {
     name: config for name, config in NETWORKS.items() if "ResNet" in name
+}
+SEEDED = {  # trained to their ends in both precisions
+    "softmax": dict(method="softmax"),
+    "DDA as printed, LeNets++ as its author published it": dict(method="dda", gamma=1.0, lenets="normalized"),
+    "softmax on faces": dict(method="softmax", data="simfer"),
 }
 MATRIX = 2048  # of the matrix product whose speed is the machine's peak
 
@@ -83,6 +92,28 @@ def precision_rows(repetitions: int = 3) -> list[Row]:
         speed = [f"{trainers[0].steps_per_epoch / statistics.median(times):,.1f} steps/s" for times in seconds]
         rows.append((f"bfloat16, {name}", speed[0], "float32", speed[1], ratio(*seconds)))
     return rows
+
+
+def equivalence_rows(seeds: int = 10) -> list[Row]:
+    """Test accuracy of quick trainings in bfloat16 beside the same in float32, and the paired difference in points; a seed that
+    diverges in one of them is left out, and missing in the count.
+    """
+    rows = []
+    for name, own in SEEDED.items():
+        configs = [RunConfig(profile="quick", seed=seed, **own) for seed in range(seeds)]
+        ours, theirs = (accuracies(configs, precision) for precision in ("bf16", "fp32"))
+        both = sorted(ours.keys() & theirs.keys())
+        means = [f"{statistics.mean(percent[seed] for seed in both):.2f} %" for percent in (ours, theirs)]
+        difference = signed(paired_difference(ours, theirs))
+        rows.append((f"{len(both)} seeds of {name}, bfloat16", means[0], "float32", means[1], difference))
+    return rows
+
+
+def accuracies(configs: list[RunConfig], precision: str) -> dict[int, float]:
+    """{seed: percent}, trained in a store of their own, for a run's id does not say in which precision it was."""
+    with tempfile.TemporaryDirectory() as store, mock.patch.dict(os.environ, FERCORE_RUNS=store):
+        runs = sweep(configs, device="cpu", precision=precision)
+    return {run.config.seed: 100 * run.accuracy for run in runs if not run.diverged}
 
 
 SPINNING = "import torch"  # before fercore: threads wait as OpenMP's default has it, for a while in a loop that does nothing
