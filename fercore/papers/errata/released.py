@@ -120,12 +120,12 @@ def d7() -> Erratum:
         "D7",
         f"{THESIS}, 3.3.1: where the recipe comes from, and how the network starts",
         "batch 128, 100 epochs, rate 0.001 divided by 1.25 every 20, momentum 0.9, weight decay 5e-4; no word on the start",
-        "He et al.'s rule for PReLU, biases 0",
+        "He et al.'s rule for PReLU, for centers too, and every layer with a bias, 0 at the start",
         he / default - 1,
         0.0,
         f"each of these numbers, the decay as {1 / 1.25:.1f}, is that of the center-loss example that the released code "
-        "names as its source (MNIST_center_loss_pytorch), which starts by PyTorch's default: weights of "
-        f"{default / he:.2f} times He's.",
+        "names as its source (MNIST_center_loss_pytorch), which starts by PyTorch's default, weights of "
+        f"{default / he:.2f} times He's, with centers from N(0, 1), and whose last layer has no bias.",
     )
 
 
