@@ -31,6 +31,13 @@ def test_every_file_that_is_named_is_there(page):
     assert not [name for name in named if not (ROOT / name).exists() and not PLACEHOLDER.search(name)]
 
 
+def test_numbers_that_a_page_explains_stand_in_the_report():
+    explained = re.findall(r"^\*\*`(.+?)`\*\*", (ROOT / "book" / "intervals.md").read_text(), flags=re.MULTILINE)
+    assert len(explained) == 3
+    report = (ROOT / "figures" / "REPORT.md").read_text()
+    assert not [number for number in explained if number not in report]
+
+
 def test_the_map_names_every_room_of_the_library():
     drawn = (ROOT / "CONTRIBUTING.md").read_text().split("```")[1]
     rooms = [path.name for path in (ROOT / "fercore").iterdir() if not path.name.startswith(("__init__", "__pycache__"))]

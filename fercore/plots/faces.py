@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -61,8 +62,6 @@ def plot_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str]
 
 def draw_matrix(axes: Axes, values: np.ndarray, class_names: Sequence[str], *, title: str, **look: Any) -> None:
     """A number [K, K] for each pair of classes, written into a square of its color; `look` is what is seaborn's own."""
-    import seaborn as sns  # half a second, and few figures are matrices
-
     sns.heatmap(
         values, square=True, cbar=False, linewidths=0.5, annot_kws={"fontsize": 8}, ax=axes,
         xticklabels=class_names, yticklabels=class_names, **look,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -74,8 +75,6 @@ def plot_rate_map(
         values: [R, C]; NaN where it diverged, masked where it was not tried, which stays blank.
         rows, columns: [R] and [C] tick labels, the columns being learning rates.
     """
-    import seaborn as sns
-
     untried, values = np.ma.getmaskarray(values), np.ma.getdata(values).astype(float)
     lost = np.isnan(values) & ~untried
     axes.set_facecolor("0.9")  # what shows through where a cell is masked

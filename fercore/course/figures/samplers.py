@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 
 HERE, PUBLISHED = "#0072B2", "#D55E00"
@@ -52,8 +53,6 @@ def plot_recall_differences(
         rows, columns: [R] and [C] tick labels.
         limit: where the colors end; the same for maps that are to be compared.
     """
-    import seaborn as sns
-
     axes.set_facecolor("0.9")
     sns.heatmap(
         differences, annot=True, fmt="+.1f", vmin=-limit, vmax=limit, cmap=sns.diverging_palette(30, 250, s=90, as_cmap=True),
