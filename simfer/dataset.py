@@ -104,6 +104,7 @@ AFFECTNET = Recipe(
     identities=(1200, 400),
     label_noise=0.2,
 )
+SEQUENCES = Recipe(train=(83, 25, 59, 69, 28, 45, 0), test=(0,) * 7, identities=(118, 0), size=48, wildness=0.3, frames=3)
 PRESETS = {
     "quick": Recipe(train=(63, 20, 36, 233, 97, 35, 123), test=(24, 16, 20, 60, 28, 18, 34), identities=(150, 60)),
     "laptop": LAPTOP,
@@ -113,7 +114,8 @@ PRESETS = {
     "rafdb": Recipe(train=RAFDB_TRAIN, test=RAFDB_TEST, identities=(2500, 700), size=100),
     "identity-quick": Recipe(train=(60,) * 7, test=(0,) * 7, identities=(30, 0)),
     "identity": Recipe(train=(450,) * 7, test=(0,) * 7, identities=(150, 0)),
-    "sequences": Recipe(train=(83, 25, 59, 69, 28, 45, 0), test=(0,) * 7, identities=(118, 0), size=48, wildness=0.3, frames=3),
+    "sequences": SEQUENCES,
+    "sequences-quick": dataclasses.replace(SEQUENCES, train=(28, 8, 20, 23, 9, 15, 0), identities=(40, 0)),
     "people": Recipe(train=(120,) * 6 + (0,), test=(0,) * 7, identities=(40, 0), size=48, wildness=0.3),
 }
 PRESETS |= {f"{name}-noisy": dataclasses.replace(PRESETS[name], label_noise=0.2) for name in ("quick", "laptop", "rafdb")}

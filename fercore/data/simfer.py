@@ -16,7 +16,7 @@ from fercore.data.store import StoredImages, open_store
 from fercore.errors import DataError
 from fercore.paths import ROOT, data_dir, shown
 
-SIMFER_SEEDS = {"sequences": 1, "people": 2}  # the others' is 0: nobody is known from a pre-training
+SIMFER_SEEDS = {"sequences": 1, "sequences-quick": 1, "people": 2}  # the others' is 0: nobody is known from a pre-training
 LONGEST = 1_000_000  # bytes of a manifest, as the renderer has it
 
 

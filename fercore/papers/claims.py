@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fercore.config import RunConfig
-from fercore.evaluation.compare import Known, percent, signed, status, stored
+from fercore.evaluation.compare import Known, percent, signed, status, stored, trial
 from fercore.evaluation.stats import Estimate, holm, narrow_enough, paired_difference, paired_p
 from fercore.papers.published import FACE, published
 from fercore.papers.report import data_of, experiments_of, fits, look_up, stands_in
@@ -149,7 +149,7 @@ def claims_table(profile: str = "laptop") -> pd.DataFrame:
 
     Columns: paper, table, claim (with its reading), says (without), measure, data (the paper's), published (points), here
     on, stand-in (whether that is in place of the paper's data), set (lines with one number are the same runs and measure
-    under other names: they count once), runs (of the higher row: a diverged one makes no pair), pairs, here (points, with
+    under other names: they count once), runs (of the higher row), pairs, lost (that a divergence left out), here (points, with
     the 95 % interval; the same as numbers: difference, low, high), p (of a paired t-test, by Holm's correction over the
     sets of a paper), verdict (`verdict`, or why there is no pair), needed (of the undecided: the pairs at which an interval
     of this spread is too narrow for both), main (whether the paper is about it).
@@ -217,6 +217,7 @@ def judged(
     runs, base_runs = stored(configs, known), stored(others, known)
     values, base = (percent([run for run in some if not run.diverged], measure) for some in (runs, base_runs))
     here = paired_difference(values, base)
+    tried, base_tried = ({trial(run.config) for run in some} for some in (runs, base_runs))
     missing = DIVERGED if runs and all(run.diverged for run in runs) else NOT_RUN
     outcome = verdict(here, published) if here.n else missing
     needed = narrow_enough(published, here.std) if outcome == UNDECIDED else 0
@@ -224,6 +225,7 @@ def judged(
         "set": (frozenset(configs), frozenset(others), measure) if runs else None,
         "runs": status(configs, runs),
         "pairs": here.n,
+        "lost": len(tried & base_tried) - here.n,
         "here": signed(here) if here.n else "-",
         "difference": here.mean,
         "low": here.low,

@@ -64,7 +64,8 @@ def verdict_section(profile: str) -> list[str]:
         "with its 95 % interval; *p* is a paired t-test's, by Holm's correction over a paper's claims. **Reversed**: the",
         "interval lies below 0. **Holds**: above 0. **Smaller than published**: it contains 0 and ends below the published",
         "difference. **Undecided**: it contains both, and about so many pairs would make it too narrow for that. **Single",
-        "pair**: there is no interval. Claims that rest on the same runs under several names are counted once.",
+        "pair**: there is no interval. A pair of which one training diverged is left out and counted as lost: the mean is of",
+        "those that finished. Claims that rest on the same runs under several names are counted once.",
         "",
         to_markdown(shown_claims(table)),
         "",
@@ -131,7 +132,10 @@ def measured_on(table: pd.DataFrame) -> pd.Series:
 
 def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
     """The table of verdicts as a reader wants it: where it was measured, and of the undecided how many pairs would decide."""
-    pairs = [f" ({n} pair{'s' * (n > 1)})" * (n > 0) for n in table["pairs"]]
+    pairs = [
+        f" ({n} pair{'s' * (n > 1)}{f'; {lost} lost by divergence' * (lost > 0)})" * (n > 0)
+        for n, lost in zip(table["pairs"], table["lost"], strict=True)
+    ]
     needed = [f" (about {n} pairs would decide)" * (n > 0) for n in table["needed"]]
     return pd.DataFrame(
         {

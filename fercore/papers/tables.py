@@ -163,7 +163,7 @@ TESTED_FOLDS = {"quick": 2, "laptop": 8, "paper": 8}  # as the (N+M) paper tests
 # pre-trains on FER2013; here SimFER stands for it, whose people are others.
 SEQUENCES = dict(data="simfer", preset="sequences", pretrained="simfer", val_fraction=1 / 7)
 SEQUENCES_TRAINING = {
-    "quick": dict(epochs=2, clip_norm=1.0),
+    "quick": dict(preset="sequences-quick", epochs=2, clip_norm=1.0),
     "laptop": dict(epochs=12, batch_size=48, clip_norm=1.0),
     "paper": dict(image_size=60, crop=48, augment="random-crop", trunk="inception", optimizer="adam", lr=0.001, batch_size=144),
 }

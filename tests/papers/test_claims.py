@@ -149,8 +149,21 @@ def test_a_line_says_what_ran_and_what_it_means(faces):
     assert released["verdict"] == UNDECIDED
     assert released["needed"] == narrow_enough(1.34, np.std([1, 5], ddof=1)) > released["pairs"]
     printed = line_of(faces, "table 3.3", "DDA is above softmax, printed", measure="accuracy")
-    assert (printed["verdict"], printed["runs"], printed["pairs"]) == (DIVERGED, "2 diverged", 0)
+    assert (printed["verdict"], printed["runs"], printed["pairs"], printed["lost"]) == (DIVERGED, "2 diverged", 0, 2)
     assert line_of(faces, "table 3.4", "DDA is above softmax")["verdict"] == NOT_RUN
+
+
+def test_a_pair_that_a_divergence_took_is_counted():
+    """In either row; a seed that only one row has is no lost pair."""
+    rows = table_3_3("quick")
+    for label, accuracies in {"softmax": (0.60, 0.61), "center loss": (0.62, None), "DDA, released": (0.61,)}.items():
+        for config, accuracy in zip(rows[label], accuracies, strict=False):
+            pretend(config, accuracy, FACES)
+    table = claims_table("quick")
+    for claim, lost in (("center loss is above softmax", 1), ("DDA is above softmax, released", 0)):
+        line = line_of(table, "table 3.3", claim, measure="accuracy")
+        assert (line["pairs"], line["lost"], line["verdict"]) == (1, lost, SINGLE)
+    assert "| +2.00 (1 pair; 1 lost by divergence) |" in to_document("quick")
 
 
 def test_two_readings_of_the_lower_row_are_two_lines():

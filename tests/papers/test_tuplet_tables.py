@@ -41,7 +41,8 @@ def test_rows_differ_in_their_loss_alone_and_share_their_folds(profile):
         for fold in range(len(rows["softmax"]))
     }
     assert all(len(recipes) == 1 for recipes in common.values())
-    assert {config.preset for configs in rows.values() for config in configs} == {"sequences"}
+    preset = "sequences-quick" if profile == "quick" else "sequences"
+    assert {config.preset for configs in rows.values() for config in configs} == {preset}
     assert [config.fold for config in rows["softmax"]] == list(range(len(rows["softmax"])))
     assert rows["softmax"][0].head == "one-branch"
 
