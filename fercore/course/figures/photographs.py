@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
+from sklearn.isotonic import isotonic_regression
 
-from fercore.course.figures.anatomy import apart
 from fercore.evaluation.stats import Estimate
 from fercore.plots.style import hollow_out
 
 INK = "#0072B2"
-NEAREST = 0.075  # of the picture's height: how near two names may be
+NEAREST = 0.055  # of the picture's height: how near two names may be
 
 
 def plot_slopes(
@@ -34,10 +35,14 @@ def plot_slopes(
             if board[name].n == 1:
                 hollow_out(axes, side, boards[side][name])
     for side, (board, align) in enumerate(zip(boards, ("right", "left"), strict=True)):
-        places = apart([[0, height] for height in board.values()], NEAREST * room)[:, 1]
-        for (name, height), place in zip(board.items(), places, strict=True):
-            text = f"{name}  {height:+.1f}" if side == 0 else f"{height:+.1f}  {name}"
-            axes.annotate(text, (side + (-0.09, 0.09)[side], place), ha=align, va="center", fontsize=8.5)
+        names = sorted(board, key=board.get)
+        steps = NEAREST * room * np.arange(len(names))
+        places = isotonic_regression([board[name] for name in names] - steps) + steps  # near the points, in order, apart
+        for name, place in zip(names, places, strict=True):
+            text = f"{name}  {board[name]:+.1f}" if side == 0 else f"{board[name]:+.1f}  {name}"
+            line = {"arrowstyle": "-", "color": "0.75", "linewidth": 0.7, "shrinkB": 5, "relpos": (1 - side, 0.5)}
+            label = (side + (-0.22, 0.22)[side], place)
+            axes.annotate(text, (side, board[name]), label, ha=align, va="center", fontsize=8.5, arrowprops=line)
     axes.set(xticks=(0, 1), xlim=(-0.9, 1.9), ylim=(min(heights) - 0.2 * room, max(heights) + 0.2 * room))
     axes.set_xticklabels(titles)
     axes.set(ylabel=f"minus {baseline} (points)")

@@ -1,5 +1,7 @@
 """Two boards side by side: each method by its distance from the baseline, names that do not overlap."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -19,6 +21,18 @@ def test_a_line_joins_a_method_with_itself_and_names_keep_apart():
         pytest.approx([2.1, 6]),
     ]
     assert [text.get_text() for text in axes.texts][:3] == ["softmax  +0.0", "a  +2.0", "b  +2.1"]
-    heights = [text.xy[1] for text in axes.texts[:3]]
-    assert np.diff(sorted(heights)).min() > 0.3
+    heights = [text.get_position()[1] for text in axes.texts[:3]]
+    assert np.diff(heights).min() > 0.3  # in their order too
+    plt.close("all")
+
+
+def test_many_names_stand_in_the_order_of_their_methods():
+    board = {f"{number}": estimate([50 + 0.1 * (7 * number % 15)]) for number in range(15)}
+    axes = plt.subplots()[1]
+    plot_slopes(axes, board, board, baseline="0", titles=("one", "other"))
+    for texts in (axes.texts[:15], axes.texts[15:]):
+        by_place = sorted(texts, key=lambda text: text.get_position()[1])
+        told = [float(re.search(r"[+-]\d\.\d", text.get_text())[0]) for text in by_place]
+        assert told == sorted(told)
+        assert np.diff([text.get_position()[1] for text in by_place]).min() > 0.07
     plt.close("all")
