@@ -31,7 +31,7 @@ class Probe(NamedTuple):
 
 
 def probe_leaks(per_class: int, *, size: int = 24, seed: int = 0) -> dict[str, Probe]:
-    """Balanced accuracy of every probe of PROBES, on 7 * `per_class` pictures of `size` pixels (about 4 ms each, twice).
+    """Balanced accuracy of every probe of PROBES, on 7 * `per_class` pictures of `size` pixels, each drawn twice.
 
     "border" sees the outer eighth of the picture. It is a little above chance where a dropping jaw reaches it; the same
     people and scenes with the face put to rest tell whether that is all.
