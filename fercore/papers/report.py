@@ -12,7 +12,7 @@ from fercore.evaluation.compare import Known, in_words, measured
 from fercore.evaluation.stats import Estimate, estimate
 from fercore.papers.experiments import PAPER_TABLES, PHOTOGRAPHED_ROWS
 from fercore.papers.published import DATA_NAMES, LAYERS, published
-from fercore.papers.tables import OWN_DATA, Experiment, on_own_data, on_photographs
+from fercore.papers.tables import OWN_DATA, Experiment, on_own_data, on_photographs, on_whole_network
 from fercore.profiles import check_profile
 from fercore.runs.find import find_results
 
@@ -108,13 +108,15 @@ def summary(profile: str = "laptop") -> pd.DataFrame:
 
 
 def experiments_of(profile: str, lines: list[dict[str, str]]) -> dict[str, list[Experiment]]:
-    """{item: its runs}, an experiment each for rendered faces, photographs and the paper's own data; none without runs."""
+    """{item: its runs}, an experiment each for what everyone has, photographs, digits as published, the paper's own."""
     check_profile(profile)
     found = {}
     for item in {line["item"] for line in lines}:
         found[item] = [PAPER_TABLES[item](profile)] if item in PAPER_TABLES else []
         if item in PHOTOGRAPHED_ROWS and profile == "laptop":
             found[item].append(on_photographs(PHOTOGRAPHED_ROWS[item], profile))
+        if item == "table 3.1" and profile == "laptop":
+            found[item].append(on_whole_network())
         found[item] += on_own_data(item) if profile == "paper" and item in OWN_DATA else []
     return found
 
