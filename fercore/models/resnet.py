@@ -92,7 +92,23 @@ def shortcut(channels: int, out: int, stride: int) -> nn.Module:
     """What a block adds: its input, brought to the output's shape where they differ."""
     if stride == 1 and channels == out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+    convolution = StrideFirst if channels < NARROW else nn.Conv2d
+    return nn.Sequential(convolution(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+
+
+NARROW = 16  # channels; a vector register holds as many numbers
+
+
+class StrideFirst(nn.Conv2d):
+    """A 1x1 convolution without a bias that drops pixels before it, not in it; the same numbers.
+
+    On a CPU with AVX2 and no AVX-512 oneDNN's own writes past its workspace where the channels do not fill a register
+    (uxlfoundation/oneDNN, issue 6035): a training with few channels would crash, or learn from wrong gradients.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, right = self.stride
+        return F.conv2d(x[:, :, ::down, ::right], self.weight)
 
 
 TRUNKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}

@@ -95,7 +95,7 @@ def in_one_line(table: pd.DataFrame) -> pd.DataFrame:
                 "paper": f"{paper}, {item}",
                 "claim": claim,
                 "published": f"{part['published'].iloc[0]:+.2f} on {data}",
-                "here": part["here"].iloc[0] if len(part) == 1 else span(part["here"]),
+                "here": span(part["here"]),
                 "pairs": pairs_of(part),
                 "on": measured_on(part).iloc[0],
                 "verdict": by_reading(part),
@@ -105,9 +105,12 @@ def in_one_line(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def span(told: pd.Series) -> str:
-    """From the lowest to the highest of the differences, in how many readings."""
-    means = sorted((text.split()[0] for text in told if text != "-"), key=float)
-    return f"{means[0]} to {means[-1]} in {len(told)} readings" if means else "-"
+    """The one difference that there is, with its interval; of several from the lowest to the highest, in how many readings."""
+    there = [text for text in told if text != "-"]
+    if len(there) < 2:
+        return there[0] if there else "-"
+    means = sorted((text.split()[0] for text in there), key=float)
+    return f"{means[0]} to {means[-1]} in {len(told)} readings"
 
 
 def pairs_of(part: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 import pandas as pd
 
 from fercore.config import RunConfig
-from fercore.data.names import parse_name
+from fercore.data.names import FREE, parse_name
 from fercore.evaluation.compare import Known, in_words, measured
 from fercore.evaluation.stats import Estimate, estimate
 from fercore.papers.experiments import PAPER_TABLES, PHOTOGRAPHED_ROWS
@@ -200,5 +200,7 @@ def measured_on(config: RunConfig, paper_data: str) -> str:
 
 
 def data_of(config: RunConfig) -> str:
-    """A run's data set, and of SimFER the preset."""
-    return DATA_NAMES[parse_name(config.data)[0]] + (f" {config.preset}" if config.preset else "")
+    """A run's data set, of SimFER the preset, and of what everyone has whether it was trained as published."""
+    data = parse_name(config.data)[0]
+    as_published = config.profile == "paper" and data in FREE
+    return DATA_NAMES[data] + (f" {config.preset}" if config.preset else "") + ", published schedule" * as_published

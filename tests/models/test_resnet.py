@@ -7,6 +7,7 @@ import torchvision
 from fercore.config import RunConfig
 from fercore.models import FERNet, LeNetsPP, build_model
 from fercore.models.fernet import stem_for
+from fercore.models.resnet import shortcut
 
 
 def count(model: torch.nn.Module) -> int:
@@ -51,6 +52,23 @@ def test_the_embedding_is_the_mean_of_the_map_and_the_logits_are_linear_in_it():
     embeddings, logits = model(images)
     torch.testing.assert_close(embeddings, model.features(images).flatten(2).mean(dim=2))
     torch.testing.assert_close(logits, embeddings @ model.classify.weight.T + model.classify.bias)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5, 15, 16])
+def test_a_narrow_shortcut_is_a_1x1_convolution_of_every_second_pixel(channels):
+    """Trained in the format of a training: with AVX2 alone a plain convolution would write past its memory (oneDNN, 6035)."""
+    torch.manual_seed(0)
+    convolution = shortcut(channels, 2 * channels, stride=2)[0].to(memory_format=torch.channels_last)
+    for _ in range(20):
+        x = torch.randn(16, channels, 20, 19).contiguous(memory_format=torch.channels_last)
+        convolution.weight.grad = None
+        y = convolution(x)
+        y.square().sum().backward()
+        picked, weight = x[:, :, ::2, ::2].double(), convolution.weight.detach().double().requires_grad_()
+        slow = torch.einsum("mchw,oc->mohw", picked, weight[:, :, 0, 0])
+        slow.square().sum().backward()
+        torch.testing.assert_close(y, slow.float())
+        assert (convolution.weight.grad - weight.grad).norm() < 1e-5 * weight.grad.norm()
 
 
 def test_width_scales_the_parameters():
