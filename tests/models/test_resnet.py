@@ -60,7 +60,7 @@ def test_a_narrow_shortcut_is_a_1x1_convolution_of_every_second_pixel(channels):
     torch.manual_seed(0)
     convolution = shortcut(channels, 2 * channels, stride=2)[0].to(memory_format=torch.channels_last)
     for _ in range(20):
-        x = torch.randn(16, channels, 20, 19).contiguous(memory_format=torch.channels_last)
+        x = torch.randn(16, channels, 20, 20).contiguous(memory_format=torch.channels_last)
         convolution.weight.grad = None
         y = convolution(x)
         y.square().sum().backward()
