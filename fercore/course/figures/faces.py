@@ -4,11 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from sklearn.isotonic import isotonic_regression
 
-from fercore.course.figures.anatomy import apart
 from fercore.plots.style import class_colors
 
 NEAREST = 4.5  # points of recall: how near two names may be
+
+
+def in_order(heights: Sequence[float], least: float) -> np.ndarray:
+    """Where names [n] may stand beside their heights [n]: as near as can be, in the same order, `least` apart at least."""
+    order, steps = np.argsort(heights, kind="stable"), least * np.arange(len(heights))
+    places = np.empty(len(heights))
+    places[order] = isotonic_regression(np.asarray(heights, dtype=float)[order] - steps) + steps
+    return places
 
 
 def plot_recall_against_size(axes: Axes, counts: Sequence[int], recalls: np.ndarray, class_names: Sequence[str]) -> None:
@@ -20,7 +28,7 @@ def plot_recall_against_size(axes: Axes, counts: Sequence[int], recalls: np.ndar
         class_names: [K].
     """
     recalls = 100 * np.asarray(recalls)
-    places = apart([[0, height] for height in recalls.mean(axis=0)], NEAREST)[:, 1]
+    places = in_order(recalls.mean(axis=0), NEAREST)
     for k, color in enumerate(class_colors(len(class_names))):
         values = recalls[:, k]
         axes.plot([counts[k]] * len(values), values, "o", color=color, markersize=4, alpha=0.8)

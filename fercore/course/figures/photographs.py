@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.axes import Axes
-from sklearn.isotonic import isotonic_regression
 
+from fercore.course.figures.faces import in_order
 from fercore.evaluation.stats import Estimate
 from fercore.plots.style import hollow_out
 
@@ -35,10 +34,7 @@ def plot_slopes(
             if board[name].n == 1:
                 hollow_out(axes, side, boards[side][name])
     for side, (board, align) in enumerate(zip(boards, ("right", "left"), strict=True)):
-        names = sorted(board, key=board.get)
-        steps = NEAREST * room * np.arange(len(names))
-        places = isotonic_regression([board[name] for name in names] - steps) + steps  # near the points, in order, apart
-        for name, place in zip(names, places, strict=True):
+        for name, place in zip(board, in_order(list(board.values()), NEAREST * room), strict=True):
             text = f"{name}  {board[name]:+.1f}" if side == 0 else f"{board[name]:+.1f}  {name}"
             line = {"arrowstyle": "-", "color": "0.75", "linewidth": 0.7, "shrinkB": 5, "relpos": (1 - side, 0.5)}
             label = (side + (-0.22, 0.22)[side], place)
