@@ -271,7 +271,9 @@ def test_a_killed_training_with_augmentation_resumes_bit_identically(tiny, monke
     config = tiny(method="center", epochs=3)
     kill_after_one_epoch(config)
     assert (local_folder(config) / "checkpoint.pt").exists()
-    resumed, folder = train(config), local_folder(config)
+    rows = []
+    resumed, folder = train(config, on_epoch=rows.append), local_folder(config)
+    assert [row["epoch"] for row in rows] == [2, 3]  # the first is not trained again
     monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "uninterrupted"))
     whole = train(config)
     for name in ("last.safetensors", "best.safetensors"):
