@@ -11,6 +11,7 @@ from fercore.papers.claims import HOLDS, NOT_RUN, REVERSED, claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.published import published
 from fercore.papers.report import full_scale_summary, report, summary
+from fercore.papers.tables import on_whole_network
 from fercore.papers.words import words_table
 from fercore.paths import shown
 from fercore.runs.files import write_at_once
@@ -168,7 +169,8 @@ def verdict_counts(table: pd.DataFrame) -> str:
 
 def training_hours(profile: str) -> str:
     """How many runs the experiments have, how many finished and diverged, and the sum of the times that these took."""
-    configs = list({config for make in EXPERIMENTS.values() for group in make(profile).values() for config in group})
+    tables = [make(profile) for make in EXPERIMENTS.values()] + ([on_whole_network()] if profile == "laptop" else [])
+    configs = list({config for rows in tables for group in rows.values() for config in group})
     runs = stored(configs)
     hours = sum(run.provenance["seconds"] for run in runs) / 3600
     return f"{len(configs)} trainings: {status(configs, runs)}; their times add up to {hours:.1f} hours."
