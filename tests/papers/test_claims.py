@@ -27,6 +27,7 @@ from fercore.papers.claims import (
 from fercore.papers.experiments import table_3_3, table_4_1, tuplet_accuracies
 from fercore.papers.markdown import to_document, to_verdicts
 from fercore.papers.published import published
+from fercore.papers.tables import on_published_schedule, on_whole_network
 from tests.papers.test_report import FACES, pretend
 
 
@@ -183,6 +184,29 @@ def test_a_set_of_runs_counts_once_whatever_its_name():
     counts = tally(table).set_index("paper").loc["(N+M)-tuplet"]
     assert counts.sum() == 4
     assert "rest on 4 sets of runs" in to_verdicts("laptop")
+
+
+def test_digits_as_published_stand_in_a_line_of_their_own():
+    rows = on_published_schedule("paper")
+    ends = {
+        "softmax": 0.78,
+        "softmax, normalized": 0.78,
+        "DDA gamma 7, printed": None,
+        "DDA gamma 7, printed, normalized": 0.95,
+    }
+    for row, accuracy in ends.items():
+        for config in rows[f"{row}, published schedule"]:
+            pretend(config, accuracy and accuracy + 0.001 * config.seed**2 * (config.method == "dda"))
+    assert set(on_whole_network()) == {f"{row}, published schedule, whole width" for row in ends}
+    table = claims_table("laptop")
+    found = table[table["here on"] == "W-MNIST, published schedule"].set_index("claim")["verdict"]
+    assert found.to_dict() == {
+        "DDA is above softmax, printed, published schedule, whole width": DIVERGED,
+        "DDA is above softmax, normalized, printed, published schedule, whole width": HOLDS,
+    }
+    line = next(line for line in to_verdicts("laptop").splitlines() if "| W-MNIST, published schedule |" in line)
+    assert "+17.60 [" in line  # the one reading that has a mean, with its interval
+    assert "holds (normalized, printed" in line
 
 
 def test_p_is_holms_over_the_sets_of_a_paper(monkeypatch):

@@ -338,7 +338,7 @@ def test_finished_runs_stand_in_the_papers_own_column():
     assert summary.loc["thesis, table 4.1", "here"] == 4  # the same runs, [ImageNet]
     at_paper = report("paper", "table 3.3")
     both = at_paper[at_paper["row"] == "softmax"]
-    assert set(both["here on"]) == {"SimFER rafdb (stand-in)", "RAF-DB"}
+    assert set(both["here on"]) == {"SimFER rafdb, published schedule (stand-in)", "RAF-DB"}
     assert "RAF-DB" not in set(report("laptop", "table 3.3")["here on"])
 
 
