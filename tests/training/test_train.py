@@ -79,6 +79,12 @@ def test_the_test_set_is_looked_at_once_for_each_network(monkeypatch):
         assert len(looks) == seen
 
 
+def test_float32_is_not_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    find_device("cpu")
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def test_a_device_that_is_not_there_is_one_line():
     assert find_device("cpu").type == "cpu"
     for name in ("gpu", "cuda:99"):
