@@ -96,11 +96,11 @@ def shortcut(channels: int, out: int, stride: int) -> nn.Module:
     return nn.Sequential(convolution(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
 
 
-NARROW = 16  # channels; a vector register holds as many numbers
+NARROW = 16  # channels; as many float32 fill the widest vector registers
 
 
 class StrideFirst(nn.Conv2d):
-    """A 1x1 convolution without a bias that drops pixels before it, not in it; the same numbers.
+    """A 1x1 convolution without a bias that drops pixels before it, not in it; the same numbers up to rounding.
 
     On a CPU with AVX2 and no AVX-512 oneDNN's own writes past its workspace where the channels do not fill a register
     (uxlfoundation/oneDNN, issue 6035): a training with few channels would crash, or learn from wrong gradients.
