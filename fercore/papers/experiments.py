@@ -311,6 +311,21 @@ def amtc3l_weights(profile: str) -> Experiment:
     )
 
 
+def amtc3l_record(profile: str) -> Experiment:
+    """TC3L (pipeline a) and AMTC3L (b) where their weight acts, with another record of mistakes: that of the last mini-batch.
+
+    The algorithm's own words favor it. MS-NSS keeps no record.
+    """
+    return on_simfer(
+        {
+            f"{pipeline} {sampler.upper()}-NSS": {"method": f"{loss}-{sampler}", "weight": 10.0, "memory": "batch"}
+            for pipeline, loss in (("a", "tc3l"), ("b", "amtc3l"))
+            for sampler in (SAMPLERS[1:] if profile != "quick" else SAMPLERS[-1:])
+        },
+        profile,
+    )
+
+
 LOUD = 300.0  # the weight at which AMTC3L's gradient by the embeddings is a sixth to a third of cross entropy's
 
 
@@ -387,6 +402,7 @@ EXPERIMENTS: dict[str, Callable[[str], Experiment]] = {
     "table_amtc3l_1": table_amtc3l_1,
     "table_amtc3l_2": table_amtc3l_2,
     "amtc3l_weights": amtc3l_weights,
+    "amtc3l_record": amtc3l_record,
     "amtc3l_steps": amtc3l_steps,
     "tuplet_tables": tuplet_tables,
     "tuplet_ablation": tuplet_ablation,
