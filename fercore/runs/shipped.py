@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
 
 from fercore.config import RunConfig
@@ -112,7 +113,8 @@ def ship(results: list[RunResult], *, drawn: Collection[str] | None = None) -> t
     Args:
         results: what to ship.
         drawn: ids of the runs whose embeddings figures may draw; those of the others, most of a run's bytes, stay here. None
-            means all. Embeddings of photographs stay here in any case, and so do analyses of them.
+            means all. Embeddings of photographs stay here in any case, and so do analyses of them; and so do, of profile
+            paper, the planes of all epochs but the last.
 
     Returns:
         How many runs and analyses are new, and a line for each that had been shipped otherwise.
@@ -157,10 +159,16 @@ def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> None:
         if result.array_file.parent != folder:
             folder.mkdir(parents=True, exist_ok=True)
             with_embeddings = is_free(result) and (drawn is None or run in drawn)
-            arrays = {name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"}
-            write_result(folder, result, arrays)
+            write_result(folder, result, shipped_arrays(result, with_embeddings))
         rows[run] = index_row(result, folder)
     write_index(INDEX, INDEX_COLUMNS, [rows[run] for run in sorted(rows)])
+
+
+def shipped_arrays(result: RunResult, with_embeddings: bool) -> dict[str, np.ndarray]:
+    """Of a run's arrays those that ship; at profile paper, whose hundred epochs no film shows, the last epoch's planes alone."""
+    arrays = {name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"}
+    long = result.config.profile == "paper"
+    return arrays | {name: arrays[name][-1:] for name in ("snapshot_embeddings", "centers") if long and name in arrays}
 
 
 def is_free(result: RunResult) -> bool:

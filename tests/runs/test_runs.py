@@ -373,6 +373,17 @@ def test_embeddings_that_no_figure_draws_are_not_shipped(tiny):
     assert "test_predictions" in slim
 
 
+def test_of_a_long_training_the_last_plane_alone_is_shipped(tiny):
+    config = tiny(method="center", profile="paper", epochs=2)
+    result = train(config)
+    ship([result])
+    whole, slim = result.arrays, shipped_result(config.id).arrays
+    assert set(slim) == set(whole)
+    for name in ("snapshot_embeddings", "centers"):
+        assert len(slim[name]) == 1 < len(whole[name])
+        assert (slim[name][-1] == whole[name][-1]).all()
+
+
 def test_a_diverged_run_is_shipped_without_arrays(tiny):
     config = tiny(method="dda", normalization="paper", gamma=1e5, lr=10)
     assert train(config).diverged
