@@ -165,7 +165,7 @@ def ship_runs(results: list[RunResult], drawn: Collection[str] | None) -> None:
 
 
 def shipped_arrays(result: RunResult, with_embeddings: bool) -> dict[str, np.ndarray]:
-    """Of a run's arrays those that ship; at profile paper, whose hundred epochs no film shows, the last epoch's planes alone."""
+    """Of a run's arrays those that ship. At profile paper, whose hundred epochs no film shows, the last planes alone."""
     arrays = {name: values for name, values in result.arrays.items() if with_embeddings or name != "test_embeddings"}
     long = result.config.profile == "paper"
     return arrays | {name: arrays[name][-1:] for name in ("snapshot_embeddings", "centers") if long and name in arrays}
