@@ -9,6 +9,10 @@ class ConfigError(FercoreError):
     """A method, profile, key or value that a run cannot have."""
 
 
+class UnknownMethod(ConfigError):
+    """A method without a row here, such as one of the user's own whose module is not imported."""
+
+
 class DataError(FercoreError):
     """A data set that is missing, damaged or not what it claims to be."""
 

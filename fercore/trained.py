@@ -28,8 +28,6 @@ from fercore.runs.result import RunResult, read_result
 from fercore.runs.session import Session
 from fercore.train import Watch, fit, train
 
-TRAIN_AGAIN = "train the run again with --fresh"
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -130,10 +128,10 @@ def name_of(folder: Path) -> str | None:
 def load_into(part: nn.Module, file: Path, run: str) -> None:
     """Give a module with fresh numbers, or none, those of a run's file."""
     try:
-        part.load_state_dict(files.read(file, run, mend=TRAIN_AGAIN), assign=True)
+        part.load_state_dict(files.read(file, run, mend=files.TRAIN_FRESH), assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise StoreError(f"{shown(file)} is of another network ({reason}); {TRAIN_AGAIN}") from None
+        raise StoreError(f"{shown(file)} is of another network ({reason}); {files.TRAIN_FRESH}") from None
 
 
 def train_again(config: RunConfig, device: str, watch: Watch | None = None) -> RunResult:
@@ -185,7 +183,7 @@ def predict(
     _, logits = evaluate(trained.model, pixels, trained, trained.config.crop)
     probabilities = logits.softmax(dim=1).cpu()
     if not probabilities.isfinite().all():
-        raise StoreError(f"{trained.config.id} answers no numbers to these images; {TRAIN_AGAIN}, or take another run")
+        raise StoreError(f"{trained.config.id} answers no numbers to these images; {files.TRAIN_FRESH}, or take another run")
     return names, probabilities.numpy()
 
 

@@ -79,5 +79,5 @@ def test_the_readmes_loss_is_a_method(monkeypatch):
     _, objective = build(config, 10)
     x, labels = torch.randn(4, 2, requires_grad=True), torch.arange(4)
     step = Step(x, torch.zeros(4, 10), labels)
-    added = objective(step) - objectives.Center.forward(objective, step)
+    added = objective(step) - objectives.Softmax.forward(objective, step)
     assert added.item() == pytest.approx(2 * (x - objective.centers[labels]).abs().sum().item())

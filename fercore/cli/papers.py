@@ -1,6 +1,7 @@
 """plan, report, ship, errata, tune."""
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,8 +50,8 @@ def add_commands(commands: Any) -> None:
 def plan_command(options: argparse.Namespace) -> None:
     from fercore.papers.tables import OWN_DATA, runs_for
 
-    if options.tflops <= 0 or options.gpus < 1:
-        raise ConfigError("--tflops must be above 0 and --gpus at least 1")
+    if not 0 < options.tflops < math.inf or options.gpus < 1:
+        raise ConfigError("--tflops must be a number above 0, and --gpus at least 1")
     tables = options.table or list(OWN_DATA)
     runs_for(tables)  # names an unknown table, before PyTorch is loaded
 

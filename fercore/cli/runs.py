@@ -81,7 +81,7 @@ def add_sweep(commands: Any) -> None:
 def train_command(options: argparse.Namespace) -> None:
     from fercore.runs.find import find_record
 
-    record = find_record(options.like) if options.like else None
+    record = None if options.like is None else find_record(options.like)
     base = record.config.to_dict() if record else OWN_OPTIONS
     config = make_config(options, ("seed", options.seed), base=base)
     repeats = record is not None and record.config == config
@@ -101,7 +101,9 @@ def train_command(options: argparse.Namespace) -> None:
     if others := made_otherwise(record if repeats else result):
         print(f"{'recorded' if repeats else 'stored'} with {', '.join(others)}")
     if result.diverged:
-        print("a diverged run is a result too; a lower lr or gamma, or normalization=released, may train (chapter 02)")
+        smaller = "lr or gamma" if config.gamma else "lr"
+        released = ", or normalization=released," * (config.normalization == "paper")
+        print(f"a diverged run is a result too; a lower {smaller}{released} may train (chapter 02)")
     print(f"stored in {shown(result.array_file.parent)}")
 
 

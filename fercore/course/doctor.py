@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from fercore.data.wmnist import FILES, idx_problem
+from fercore.errors import UnknownMethod
 from fercore.paths import CHECKOUT, ROOT, data_dir, runs_dir, shown
 from fercore.runs.local import inspect
 from fercore.runs.shipped import inspect_shipped, shipped_index
@@ -110,9 +111,15 @@ def check_runs() -> Iterator[tuple[str, bool, str]]:
     places = sorted((runs_dir() / "store").glob("*"))
     folders = [place for place in places if place.is_dir()]
     problems = [f"{shown(place)} is no folder of a run; move it elsewhere" for place in places if place not in folders]
-    problems += [problem for folder in folders for problem in inspect(folder)]
+    foreign = 0
+    for folder in folders:
+        try:
+            problems += inspect(folder)
+        except UnknownMethod:  # a user's own, whose module nobody imports here
+            foreign += 1
     unfinished = sum((folder / "checkpoint.pt").exists() for folder in folders)
-    answer = f"{len(folders)} runs, {unfinished} to be gone on with; {told(problems)}"
+    others = f", {foreign} of methods that are not known here" * (foreign > 0)
+    answer = f"{len(folders)} runs, {unfinished} to be gone on with{others}; {told(problems)}"
     yield "local runs", not problems, answer
 
 

@@ -19,15 +19,19 @@ def unpack(folder: Path) -> int:
         How many files were copied.
 
     Raises:
-        FercoreError: this installation has no course in it.
+        FercoreError: this installation has no course in it, or `folder` cannot be written.
     """
     if not MATERIAL.is_dir():
         raise FercoreError("this installation holds no course: install the wheel of fercore, or clone the repository")
     missing = [file for file in MATERIAL.rglob("*") if file.is_file() and not (folder / file.relative_to(MATERIAL)).exists()]
     for file in missing:
         target = folder / file.relative_to(MATERIAL)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        except OSError as error:
+            reason = error.strerror or error
+            raise FercoreError(f"cannot put the course into {folder} ({reason}); name another folder") from None
     return len(missing)
 
 

@@ -138,7 +138,8 @@ def fetch_mnist(raw: Path) -> None:
             for name in missing:
                 (Path(folder) / name).replace(raw / name)
     except OSError as error:
-        raise DataError(f"cannot write MNIST into {shown(raw)}: {error.strerror or error}") from None
+        reason = error.strerror or error
+        raise DataError(f"cannot write MNIST into {shown(raw)} ({reason}); set FERCORE_DATA to another folder") from None
 
 
 def complete(folder: str | Path, names: list[str]) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fercore.errors import ConfigError
+from fercore.errors import UnknownMethod
 from fercore.methods.recipes import DACL_PAPER, DDA_PAPER, NPLUS1_PAPER, NPLUSM_PAPER, TC3L_PAPER
 
 
@@ -101,7 +101,8 @@ METHODS = center_rows() | tc3l_rows() | tuplet_rows() | baseline_rows()
 
 
 def find_method(name: str) -> Method:
-    """The row of `name`; ConfigError lists the known ones."""
+    """The row of `name`; UnknownMethod lists the known ones."""
     if name not in METHODS:
-        raise ConfigError(f"unknown method {name!r}; known: {', '.join(METHODS)}; if it is your own: was its module imported?")
+        known = ", ".join(METHODS)
+        raise UnknownMethod(f"unknown method {name!r}; known: {known}; if it is your own: was its module imported?")
     return METHODS[name]

@@ -115,18 +115,23 @@ def span(told: pd.Series) -> str:
 
 
 def pairs_of(part: pd.DataFrame) -> str:
-    """On how many pairs the readings rest, from the fewest to the most."""
-    pairs = sorted({n for n in part["pairs"] if n})
-    return " to ".join(map(str, dict.fromkeys((pairs[0], pairs[-1])))) if pairs else "-"
+    """On how many pairs the readings rest, from the fewest to the most, and how many more a divergence took."""
+    pairs, lost = sorted({n for n in part["pairs"] if n}), sum(part["lost"])
+    told = " to ".join(map(str, dict.fromkeys((pairs[0], pairs[-1])))) if pairs else "-"
+    return told + f", {lost} lost" * (lost > 0)
 
 
 def by_reading(part: pd.DataFrame) -> str:
-    """The verdict, or each verdict with the readings that it is of."""
+    """The verdict, or each verdict with the readings that it is of; and whether Holm's correction lets go of it."""
     readings = [claim[len(says) + 2 :] or "otherwise" for claim, says in zip(part["claim"], part["says"], strict=True)]
-    found = pd.Series(readings).groupby(part["verdict"].to_list(), sort=False).agg(list)
+    verdicts = [
+        f"{told}, not by Holm" if told in (HOLDS, REVERSED) and p >= 0.05 else told
+        for told, p in zip(part["verdict"], part["p"], strict=True)
+    ]
+    found = pd.Series(readings).groupby(verdicts, sort=False).agg(list)
     if len(found) == 1:
         return found.index[0]
-    return ", ".join(f"{one} ({names[0] if len(names) == 1 else f'{len(names)} readings'})" for one, names in found.items())
+    return "; ".join(f"{one} ({names[0] if len(names) == 1 else f'{len(names)} readings'})" for one, names in found.items())
 
 
 def measured_on(table: pd.DataFrame) -> pd.Series:
@@ -173,7 +178,7 @@ def training_hours(profile: str) -> str:
     configs = list({config for rows in tables for group in rows.values() for config in group})
     runs = stored(configs)
     hours = sum(run.provenance["seconds"] for run in runs) / 3600
-    return f"{len(configs)} trainings: {status(configs, runs)}; their times add up to {hours:.1f} hours."
+    return f"Of {len(configs)} trainings: {status(configs, runs)}; the times of those that ran add up to {hours:.1f} hours."
 
 
 def to_markdown(table: pd.DataFrame) -> str:

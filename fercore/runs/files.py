@@ -26,7 +26,9 @@ from fercore.progress import say_once
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_TEXT = 2**27  # bytes of JSON, of which the longest training writes a fifth
 MOST_UNPACKED = 2**32  # bytes: a small archive can hold zeros without end
-AGAIN = "delete it, and the same command makes it anew"
+AGAIN = "delete it, and the same command makes it anew"  # a checkpoint, or what an analysis found
+TRAIN_ANEW = "delete it, and train the run again"  # a result: without it a run counts as never trained
+TRAIN_FRESH = "train the run again with --fresh"  # what lies beside a result that says it is finished
 
 
 def write(path: Path, content: Mapping[str, Any], run: str) -> None:

@@ -78,7 +78,10 @@ def find_run(run: str | Path) -> Path:
     given = Path(run).expanduser()
     folder = given if given.is_dir() else given.parent if given.is_file() else runs_dir() / "store" / given
     if not (folder / "result.json").is_file():
-        known = sorted(path.parent.name for path in (runs_dir() / "store").glob("*/best.safetensors"))
+        if str(run) in shipped_index():
+            raise StoreError(f"{run} is shipped without weights; `python -m fercore train --like {run} --fresh` makes them")
+        weights = (runs_dir() / "store").glob("*/best.safetensors")
+        known = sorted(path.parent.name for path in weights if (path.parent / "result.json").exists())
         several = f"{', '.join(known[:5])}{', ...' * (len(known) > 5)}" or "none yet"
         raise StoreError(f"no finished run {str(run)!r} here; with weights: {several} (`python -m fercore train` makes one)")
     return folder

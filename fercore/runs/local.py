@@ -8,7 +8,7 @@ from fercore.config import RunConfig
 from fercore.errors import StoreError
 from fercore.parallel.clock import session_start
 from fercore.paths import runs_dir, shown
-from fercore.runs.files import FORMATS, read, unwritable
+from fercore.runs.files import AGAIN, FORMATS, TRAIN_FRESH, read, unwritable
 from fercore.runs.result import read_result
 
 
@@ -34,19 +34,33 @@ def open_folder(config: RunConfig) -> Path:
 
 
 def inspect(folder: Path) -> list[str]:
-    """What is wrong in a run's folder, a line a file: damaged, of another run, of unknown kind, or left by a killed process."""
+    """What is wrong in a run's folder, a line a file: damaged, of another run, of unknown kind, or left by a killed process.
+
+    Raises:
+        UnknownMethod: the run's method has no row here, so that its result cannot be read.
+    """
     problems = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             problems.append(f"{shown(path)} was left by a killed process; delete it")
         elif path.suffix in FORMATS:
             try:
-                read_result(folder, folder.name) if path.name == "result.json" else read(path, folder.name)
+                look_at(path, folder.name)
             except StoreError as error:
                 problems.append(str(error))
         elif path.name != "lock":
             problems.append(f"{shown(path)} is no file of a run; move it elsewhere")
+    if (folder / "result.json").exists() and not (folder / "arrays.npz").exists():
+        problems.append(f"{shown(folder / 'arrays.npz')} is missing; {TRAIN_FRESH}")
     return problems
+
+
+def look_at(path: Path, run: str) -> None:
+    """Read a file of `run`; StoreError where it is not what was written."""
+    if path.name == "result.json":
+        read_result(path.parent, run)
+    else:
+        read(path, run, mend=TRAIN_FRESH if path.name == "arrays.npz" or path.suffix == ".safetensors" else AGAIN)
 
 
 def forget_checkpoint(config: RunConfig) -> None:

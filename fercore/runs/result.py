@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fercore.config import RunConfig, config_from
-from fercore.errors import FercoreError, StoreError
+from fercore.errors import FercoreError, StoreError, UnknownMethod
 from fercore.paths import shown
 from fercore.runs import files
 
@@ -68,7 +68,7 @@ class RunResult:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """What figures need, read on first use: see `fercore.evaluation.artifacts`."""
-        return files.read(self.array_file, self.config.id, mend="train the run again with --fresh")
+        return files.read(self.array_file, self.config.id, mend=files.TRAIN_FRESH)
 
 
 def write_result(folder: Path, result: RunResult, arrays: dict[str, np.ndarray]) -> RunResult:
@@ -85,18 +85,21 @@ def read_result(folder: Path, run: str | None) -> RunResult | None:
 
     Raises:
         StoreError: what is stored there is damaged, another run, or of another version.
+        UnknownMethod: its method has no row here.
     """
     path = folder / "result.json"
     if not os.path.lexists(path):
         return None
-    content = files.read(path, run)
+    content = files.read(path, run, mend=files.TRAIN_ANEW)
     try:
         result = RunResult(config_from(content["config"]), *(content[name] for name in CONTENT), folder / "arrays.npz")
         problem = None if run in (None, result.config.id) and is_sound(result) else f"not that of {run}"
+    except UnknownMethod as error:  # nothing is wrong with the file
+        raise UnknownMethod(f"{shown(path)}: {error}") from None
     except (TypeError, KeyError, ValueError, AttributeError, FercoreError) as error:
         problem = f"no readable run ({error})"
     if problem:
-        raise StoreError(f"{shown(path)} is {problem}; {files.AGAIN}")
+        raise StoreError(f"{shown(path)} is {problem}; {files.TRAIN_ANEW}")
     return result
 
 

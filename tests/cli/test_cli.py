@@ -262,8 +262,9 @@ def test_like_repeats_a_run_from_its_record(tiny, fits, capsys, monkeypatch):
 
 
 def test_like_of_a_run_that_is_not_there_is_one_line():
-    with pytest.raises(SystemExit, match=r"^error: no finished run 'mine'; those here are the folders of "):
-        main(["train", "--like", "mine"])
+    for name in ("mine", ""):
+        with pytest.raises(SystemExit, match=rf"^error: no finished run '{name}'; those here are the folders of "):
+            main(["train", "--like", name])
 
 
 @pytest.mark.usefixtures("mnist")

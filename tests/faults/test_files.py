@@ -14,6 +14,7 @@ import fercore.train as loop
 from fercore.config import RunConfig
 from fercore.course.doctor import check_results, check_runs
 from fercore.errors import FercoreError, StoreError
+from fercore.methods.table import METHODS
 from fercore.papers import tuning
 from fercore.runs import files, shipped
 from fercore.runs.find import find_analysis, find_result
@@ -354,8 +355,23 @@ def test_doctor_names_what_does_not_belong(run):
         ((_, ready, answer),) = check()
         with attempt("files: leftovers", answer):
             assert not ready
-            assert answer.count("; delete it") + answer.count("; move it") + answer.count("or delete it") == len(words)
+            assert sum(map(answer.count, ("; delete it", "; move it", "or delete it", "again with --fresh"))) == len(words)
             assert all(word in answer for word in words)
+
+
+def test_doctor_misses_arrays_and_lets_a_run_of_an_unknown_method_be(run, monkeypatch):
+    config, other = run
+    (local_folder(other) / "arrays.npz").unlink()
+    ((_, ready, answer),) = check_runs()
+    with attempt("files: missing arrays", answer):
+        assert not ready
+        assert "arrays.npz is missing; train the run again with --fresh" in answer
+    shutil.rmtree(local_folder(other))
+    monkeypatch.delitem(METHODS, config.method)  # as where the module of a user's own method is not imported
+    ((_, ready, answer),) = check_runs()
+    with attempt("files: unknown method", answer):
+        assert ready
+        assert "1 of methods that are not known here" in answer
 
 
 def test_damaged_choices_are_one_line(tmp_path, monkeypatch):

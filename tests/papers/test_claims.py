@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fercore.evaluation.stats import Estimate, estimate, narrow_enough, paired_p
-from fercore.papers import claims
+from fercore.papers import claims, markdown
 from fercore.papers.claims import (
     CLAIMS,
     DIVERGED,
@@ -186,6 +186,23 @@ def test_a_set_of_runs_counts_once_whatever_its_name():
     assert "rest on 4 sets of runs" in to_verdicts("laptop")
 
 
+def test_a_line_says_what_holms_correction_lets_go_of_and_how_many_pairs_were_lost():
+    part = pd.DataFrame(
+        {
+            "claim": ["a, one", "a, two", "a, three"],
+            "says": "a",
+            "verdict": [HOLDS, HOLDS, UNDECIDED],
+            "p": [0.2, 0.01, 0.9],
+            "pairs": [8, 5, 0],
+            "lost": [2, 0, 5],
+        }
+    )
+    assert markdown.by_reading(part) == "holds, not by Holm (one); holds (two); undecided (three)"
+    assert markdown.by_reading(part[:1]) == "holds, not by Holm"
+    assert markdown.pairs_of(part) == "5 to 8, 7 lost"
+    assert markdown.pairs_of(part[1:2]) == "5"
+
+
 def test_digits_as_published_stand_in_a_line_of_their_own():
     rows = on_published_schedule("paper")
     ends = {
@@ -228,7 +245,7 @@ def test_p_is_holms_over_the_sets_of_a_paper(monkeypatch):
 def test_verdicts_are_written_out():
     text, document = to_verdicts("quick"), to_document("quick")
     assert "| thesis, table 3.3 | DDA is above center loss | +0.65 on RAF-DB |" in text
-    assert "| 2 | SimFER quick (stand-in) | diverged (printed), undecided (released) |" in text
+    assert "| 2, 2 lost | SimFER quick (stand-in) | diverged (printed); undecided (released) |" in text
     assert "center loss is above softmax" not in text  # not what the paper is about
     assert "balanced accuracy" not in text
     assert "| DDA is above center loss, released (balanced accuracy) |" in document

@@ -284,7 +284,8 @@ def test_the_command_prints_a_plan(capsys):
         (["sweep", "--table", "table 9"], "error: no full-scale runs for 'table 9'"),
         (["sweep", "--table", "table 3.3"], "error: nothing of table 3.3 can train here"),
         (["sweep", "--table", "table 3.3", "--set", "epochs=1"], "error: --table says what trains"),
-        (["plan", "--tflops", "0"], "error: --tflops must be above 0"),
+        (["plan", "--tflops", "0"], "error: --tflops must be a number above 0"),
+        (["plan", "--tflops", "nan"], "error: --tflops must be a number above 0"),
         (["plan", "--table", "table 9"], "error: no full-scale runs for 'table 9'"),
     ],
 )

@@ -353,6 +353,7 @@ def test_runs_with_weights_are_named_up_to_five(store):
     for number in range(6):
         (store / f"run-{number}").mkdir(parents=True)
         (store / f"run-{number}" / "best.safetensors").touch()
+        (store / f"run-{number}" / "result.json").touch()
         with pytest.raises(StoreError) as error:
             find_run("mine")
         assert ("..." in one_line(error.value)) == (number == 5)

@@ -23,6 +23,7 @@ from fercore.evaluation.evaluate import evaluate
 from fercore.methods.batches import epoch_batches, training_views
 from fercore.models import build_model
 from fercore.parallel.devices import Execution
+from fercore.runs.find import find_record
 from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship
 from fercore.sweep import sweep
@@ -429,6 +430,14 @@ def test_predict_needs_a_finished_run_with_weights(tiny, tmp_path):
     weights.unlink()
     with pytest.raises(StoreError, match=r"best\.safetensors is missing; train the run again"):
         predict(["face.jpg"], result.config.id)
+
+
+def test_a_shipped_run_has_no_weights_to_predict_with(tiny, tmp_path, monkeypatch):
+    run = train(tiny(epochs=1)).config.id
+    ship([find_record(run)])
+    monkeypatch.setenv("FERCORE_RUNS", str(tmp_path / "empty"))
+    with pytest.raises(StoreError, match=rf"^{run} is shipped without weights; `python -m fercore train --like {run} --fresh`"):
+        predict(["face.jpg"], run)
 
 
 def test_the_renderer_runs_where_stderr_is_no_file(monkeypatch, tmp_path):
