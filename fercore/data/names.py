@@ -23,7 +23,8 @@ def parse_name(data: str) -> tuple[str, str | None]:
     """
     name, colon, path = data.partition(":")
     if name not in DATASETS:
-        raise ConfigError(f"unknown data set {name!r}; known: {', '.join(DATASETS)}")
+        own = f"; a folder of class folders is folder:{name}" * (os.sep in name)
+        raise ConfigError(f"unknown data set {name!r}; known: {', '.join(DATASETS)}{own}")
     if colon and (name == "wmnist" or not path):
         raise ConfigError(
             f"{data!r}: " + ("wmnist takes no path" if name == "wmnist" else f"write {name}:PATH, or {name} alone")
