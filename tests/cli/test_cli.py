@@ -53,7 +53,6 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
     [
         (["train", "--profile", "fast"], "unknown profile 'fast'"),
         (["train", "--data", "mnist"], "unknown data set 'mnist'"),
-        (["train", "--data", "/my/faces"], "a folder of class folders is folder:/my/faces"),
         (["train", "--set", "gamma=3"], "method 'softmax' does not use 'gamma'"),
         (["train", "--method", "dda", "--set", "gamma"], "expected KEY=VALUE, got 'gamma'"),
         (["train", "--method", "dda", "--set", "gamma=high"], "gamma must be of type float"),

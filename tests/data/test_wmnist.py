@@ -81,6 +81,8 @@ def test_pixels_are_normalized_by_their_own_mean_and_spread(mnist):
 def test_unknown_set_is_refused():
     with pytest.raises(ConfigError, match=r"^unknown data set 'mnits'; known: wmnist, simfer, simfer-id, rafdb"):
         load_data("mnits", fraction=1.0, val_fraction=0.1)
+    with pytest.raises(ConfigError, match=r"'/my/faces'; known: .*; a folder of class folders is folder:/my/faces$"):
+        load_data("/my/faces", fraction=1.0, val_fraction=0.1)
 
 
 # --- damaged files ----------------------------------------------------------------------------------------------------
