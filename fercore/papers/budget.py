@@ -77,7 +77,7 @@ def expect(config: RunConfig, images: tuple[int, int, int] | None = None) -> Exp
         ConfigError: `images` is None, and the set has no release.
     """
     train, val, test = images or release_images(config)
-    image = count(config.replace(seed=0) if config.fold is None else config.replace(seed=0, fold=0))
+    image = count(config)
     seen = train * config.epochs
     if config.softmax_of == "queries":
         seen *= config.positives + config.negatives
@@ -122,19 +122,29 @@ class Counted:
     network_weights: int
 
 
-@lru_cache
 def count(config: RunConfig) -> Counted:
     """Count what an image costs the network of `config` and the method's attention, in bfloat16 as on a GPU.
 
     The loss is not counted: it takes at most 2 % of a step (benchmarks/RESULTS.md).
     """
+    return count_network(alike(config, config.method))
+
+
+def alike(config: RunConfig, method: str) -> RunConfig:
+    """Of all configs with the same network the same one, with this method: how it trains, and on which faces, does not matter."""
+    keys = ("profile", "trunk", "width", "image_size", "crop", "head")
+    network = {key: value for key in keys if (value := getattr(config, key)) is not None}
+    faces = config.crop is not None
+    data = "rafdb" if faces and classes_of(config) == len(CLASS_NAMES) else config.data
+    return RunConfig(method=method, data=data, **network, **({"pretrained": "none"} if faces else {}))
+
+
+@lru_cache
+def count_network(config: RunConfig) -> Counted:
     model, objective = on_meta(config)
     network, own = (sum(weight.numel() for weight in part.parameters()) for part in (model, objective))
     attends = objective.attend.__func__ is not Softmax.attend
-    keys = ("data", "profile", "trunk", "width", "image_size", "crop", "head")
-    alike = {key: value for key in keys if (value := getattr(config, key)) is not None}
-    alike |= {} if config.crop is None else {"pretrained": "none"}
-    return Counted(*count_image(RunConfig(method=config.method if attends else "softmax", **alike)), network + own, network)
+    return Counted(*count_image(alike(config, config.method if attends else "softmax")), network + own, network)
 
 
 @lru_cache
@@ -153,9 +163,12 @@ def count_image(config: RunConfig) -> tuple[float, float, float]:
 
 def on_meta(config: RunConfig) -> tuple[nn.Module, Softmax]:
     """Network and objective of `config` without their numbers, which takes neither time nor memory."""
-    classes = CLASSES.get(parse_name(config.data)[0], len(CLASS_NAMES))
     with torch.device("meta"):
-        return build(config, classes)
+        return build(config, classes_of(config))
+
+
+def classes_of(config: RunConfig) -> int:
+    return CLASSES.get(parse_name(config.data)[0], len(CLASS_NAMES))
 
 
 def batch_images(config: RunConfig) -> int:
