@@ -113,9 +113,9 @@ def test_a_chapter_runs_in_that_folder(run, site, tmp_path):
     (tmp_path / "sitecustomize.py").touch()  # before the one that hides the course's packages
     assert run("fercore", "lab", "mine", "--copy-only").returncode == 0
     everything = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{site}", "FERCORE_SHIPPED_ONLY": "1"}
-    told = run("fercore", "course", "--profile", "laptop", "--only", "12", cwd="mine", **everything)
+    told = run("fercore", "course", "--profile", "laptop", "--only", "09", cwd="mine", **everything)
     assert told.returncode == 0, told.stderr
-    assert (run.place / "mine" / "runs" / "laptop" / "12_photographs.ipynb").is_file()
+    assert (run.place / "mine" / "runs" / "laptop" / "09_leaderboard.ipynb").is_file()
 
 
 def test_the_base_installation_takes_nothing_of_the_course(site):

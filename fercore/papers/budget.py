@@ -131,7 +131,7 @@ def count(config: RunConfig) -> Counted:
 
 
 def alike(config: RunConfig, method: str) -> RunConfig:
-    """Of all configs with the same network the same one, with this method: how it trains, and on which faces, does not matter."""
+    """One config for all that have the same network, with this method: how it trains, and on which faces, does not matter."""
     keys = ("profile", "trunk", "width", "image_size", "crop", "head")
     network = {key: value for key in keys if (value := getattr(config, key)) is not None}
     faces = config.crop is not None

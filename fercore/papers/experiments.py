@@ -116,8 +116,8 @@ def rate_map(profile: str) -> Experiment:
 
 
 def short(profile: str, **values: float | str) -> list[RunConfig]:
-    """One short training of DDA, for `rate_map` and `stabilizers`: a quarter of the images, four epochs."""
-    size = DIGITS_SIZE["quick"] if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    """One short training of DDA, for `rate_map` and `stabilizers`: a quarter of the images, four epochs; at quick two."""
+    size = DIGITS_SIZE["quick"] | {"epochs": 2} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
     return [RunConfig(method="dda", profile=profile, **size, **values)]
 
 
@@ -281,7 +281,8 @@ ANATOMY = {
 
 def amtc3l_anatomy(profile: str) -> Experiment:
     """The three samplers and three other readings of the loss, one seed each, on digits: their box can be drawn."""
-    return {label: [RunConfig(profile=profile, **DIGITS_SIZE[profile], **values)] for label, values in ANATOMY.items()}
+    size = DIGITS_SIZE[profile] | ({"epochs": 2} if profile == "quick" else {})
+    return {label: [RunConfig(profile=profile, **size, **values)] for label, values in ANATOMY.items()}
 
 
 def table_amtc3l_1(profile: str) -> Experiment:

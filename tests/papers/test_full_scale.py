@@ -20,7 +20,7 @@ from fercore.data.releases import check_dataset
 from fercore.errors import ConfigError
 from fercore.methods.table import METHODS
 from fercore.models.build import build_model
-from fercore.papers.budget import batch_images, count, expect, keeping, plan, release_images
+from fercore.papers.budget import batch_images, count, expect, keeping, on_meta, plan, release_images
 from fercore.papers.experiments import EXPERIMENTS
 from fercore.papers.markdown import to_document
 from fercore.papers.published import DATA_NAMES, LAYERS, published
@@ -178,12 +178,21 @@ def test_arithmetic_is_the_published_one(trunk, multiply_adds):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_counted(method):
-    config = RunConfig(method=method, data="rafdb", profile="paper", pretrained="none", image_size=40, crop=32, batch_size=24)
+    small = {"trunk": "resnet18", "image_size": 40, "crop": 32, "batch_size": 24}
+    config = RunConfig(method=method, data="rafdb", profile="paper", pretrained="none", **small)
     image = count(config)
     assert batch_images(config) == 24  # whole tuples of 12 or of 8
     assert image.flops > 2 * image.forward_flops > 0
     assert image.weights >= image.network_weights > 0
     assert image.kept_bytes > 0
+
+
+def test_what_a_network_is_trained_on_counts_by_its_classes_alone():
+    configs = [RunConfig(method="nplusm-2b", data=data, profile="paper", pretrained="none") for data in ("sfew", "mmi", "ckplus")]
+    for config in configs:
+        parts = on_meta(config)
+        assert count(config).weights == sum(weight.numel() for part in parts for weight in part.parameters())
+    assert count(configs[0]) == count(configs[1]) != count(configs[2])
 
 
 def test_attention_networks_are_counted():
