@@ -188,7 +188,9 @@ def test_every_method_is_counted(method):
 
 
 def test_what_a_network_is_trained_on_counts_by_its_classes_alone():
-    configs = [RunConfig(method="nplusm-2b", data=data, profile="paper", pretrained="none") for data in ("sfew", "mmi", "ckplus")]
+    configs = [
+        RunConfig(method="nplusm-2b", data=data, profile="paper", pretrained="none") for data in ("sfew", "mmi", "ckplus")
+    ]
     for config in configs:
         parts = on_meta(config)
         assert count(config).weights == sum(weight.numel() for part in parts for weight in part.parameters())
