@@ -42,6 +42,7 @@ from fercore.papers.tuning import CONTESTED, candidates, contest, trials, tuned
 
 QUICK_METHODS = ("softmax", "center", "dacl")
 QUICK_ROWS = CENTERS | dda("DDA gamma 5", gamma=5)
+QUICK_LOOK = DIGITS_SIZE["quick"] | {"epochs": 2}  # digits at quick where no finding needs more than a look
 HIGH_GAMMAS = (10, 20)  # from 10 on the thesis (section 3.3.2) sees recognition degrade
 FACE_GAMMAS = (1, 1.25, 2.5, 3, 5)  # the last is table 3.3's, the best on RAF-DB; 1.25 does here what it does there
 
@@ -117,7 +118,7 @@ def rate_map(profile: str) -> Experiment:
 
 def short(profile: str, **values: float | str) -> list[RunConfig]:
     """One short training of DDA, for `rate_map` and `stabilizers`: a quarter of the images, four epochs; at quick two."""
-    size = DIGITS_SIZE["quick"] | {"epochs": 2} if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
+    size = QUICK_LOOK if profile == "quick" else {"data_fraction": 0.25, "epochs": 4}
     return [RunConfig(method="dda", profile=profile, **size, **values)]
 
 
@@ -281,7 +282,7 @@ ANATOMY = {
 
 def amtc3l_anatomy(profile: str) -> Experiment:
     """The three samplers and three other readings of the loss, one seed each, on digits: their box can be drawn."""
-    size = DIGITS_SIZE[profile] | ({"epochs": 2} if profile == "quick" else {})
+    size = QUICK_LOOK if profile == "quick" else DIGITS_SIZE[profile]
     return {label: [RunConfig(profile=profile, **size, **values)] for label, values in ANATOMY.items()}
 
 
