@@ -111,8 +111,8 @@ def loss_of_noise(profile: str) -> str:
     for label in ("softmax", "DACL"):
         clean, noisy = (percent(trained(rows.get(f"{state} {label}", [])), "accuracy") for state in ("clean", "noisy"))
         lost = paired_difference(noisy, clean)
-        told += [f"{label} {lost.mean:+.1f}"] * bool(lost.n)
-    return f"a fifth of the labels wrong, points of accuracy: {', '.join(told)} (one seed)" if told else NOT_RUN
+        told += [f"{label} {signed(lost)} ({lost.n} pairs)"] * bool(lost.n)
+    return f"a fifth of the labels wrong, points of accuracy: {', '.join(told)}" if told else NOT_RUN
 
 
 # --- the claims ---------------------------------------------------------------------------------------------------------
