@@ -41,6 +41,7 @@ from fercore.data.names import (
     MAJORITY,
     MINORITY,
     OWN,
+    TESTED,
     WITH_CONTEMPT,
     one_spelling,
     parse_name,
@@ -89,6 +90,9 @@ class RunConfig:
 
     lenets: Annotated[str | None, Of.DIGITS, OneOf(LENETS), "as its author has LeNets++; left out, as the thesis"] = None
     minority: Annotated[int | None, Of.DIGITS, Between(10, MAJORITY), "images of each rare digit; left out, 500"] = None
+    test_images: Annotated[
+        int | None, Of.DIGITS, Between(100, TESTED), "of MNIST's 10,000, so many evenly spread ones; left out, all"
+    ] = None
 
     preset: Annotated[str | None, Of.FACES, "of SimFER, where it has no path: quick, laptop, rafdb, ..."] = None
     image_size: Annotated[int | None, Of.FACES, Between(16, 1024), "the side in pixels to which a face is resized once"] = None
@@ -158,7 +162,7 @@ class RunConfig:
             if value is None and key.of is Of.STEP and by_step:
                 raise ConfigError(f"schedule=step needs {name}")
             object.__setattr__(self, name, None if value is None else key.read(value))
-        for name, left_out in (("classes", len(CLASS_NAMES)), ("minority", MINORITY)):
+        for name, left_out in (("classes", len(CLASS_NAMES)), ("minority", MINORITY), ("test_images", TESTED)):
             if getattr(self, name) == left_out:
                 object.__setattr__(self, name, None)  # what is left out and what is said are one run
         if self.optimizer == "adam" and self.momentum == 1:
@@ -196,7 +200,7 @@ class RunConfig:
         """What `load_data` is told besides the name."""
         options = {"fraction": self.data_fraction, "val_fraction": self.val_fraction}
         faces = ("preset", "image_size", "fold", "classes", "person", "votes", "doubtful")
-        return options | {name: getattr(self, name) for name in (("minority",) if self.crop is None else faces)}
+        return options | {name: getattr(self, name) for name in (("minority", "test_images") if self.crop is None else faces)}
 
     @property
     def pretraining(self) -> "RunConfig | None":

@@ -4,7 +4,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: bit-identity holds for one thread count
 
-import dataclasses
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -14,7 +13,6 @@ import pytest
 
 import fercore.train as loop
 from fercore.config import RunConfig
-from fercore.data import Images, load_data
 from fercore.data.wmnist import fetch_mnist
 from fercore.parallel.executors import FORKS
 from fercore.paths import ROOT, data_dir
@@ -24,7 +22,7 @@ from tests.forks import PRELOADED
 
 # Said here, where no forked process comes by: those that sweep start a server of their own, with the library's shorter list.
 FORKS.set_forkserver_preload(PRELOADED)
-TINY = {"data_fraction": 0.01, "width": 0.0625, "epochs": 1}
+TINY = {"data_fraction": 0.01, "test_images": 300, "width": 0.0625, "epochs": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -57,18 +55,6 @@ def mnist() -> Path:
     raw = data_dir() / "MNIST" / "raw"
     fetch_mnist(raw)
     return raw
-
-
-@pytest.fixture
-def short_test(mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings in this process test on 300 images, not on 10,000."""
-
-    def load(name: str, **options: float):
-        splits = load_data(name, **options)
-        return dataclasses.replace(splits, test=Images(splits.test.images[:300], splits.test.labels[:300]))
-
-    for user in ("train", "trained"):
-        monkeypatch.setattr(f"fercore.{user}.load_data", load)
 
 
 @pytest.fixture

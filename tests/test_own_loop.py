@@ -36,7 +36,7 @@ def test_a_section_runs(title):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
-def test_a_trained_network_runs_elsewhere(tmp_path, monkeypatch, short_test):
+def test_a_trained_network_runs_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(ONNX)
 

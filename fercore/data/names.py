@@ -10,6 +10,7 @@ CLASS_NAMES = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "
 DOUBTFUL = ("dropped",)  # what may be done with images that ruin results, but use them
 LABELS_BY_VOTE = ("drawn",)  # what may be done with the votes of many people, but count who has the most
 MAJORITY, MINORITY = 5000, 500  # images of each digit of W-MNIST: of seven, and of three rare ones
+TESTED = 10_000  # MNIST's test images
 OWN = "folder"  # anyone's own class folders
 DATASETS = ("wmnist", *FACES)
 FREE = ("wmnist", "simfer", "simfer-id")  # fetched or rendered here; of the others everyone has to bring the images

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fercore.data.names import MAJORITY, MINORITY
+from fercore.data.names import MAJORITY, MINORITY, TESTED
 from fercore.data.splits import Images, Splits, fingerprint, split_per_class
 from fercore.errors import DataError
 from fercore.paths import data_dir, shown
@@ -39,26 +39,30 @@ FILES = {  # name -> MD5 of the unpacked file, size in bytes
 }
 
 
-def load_wmnist(*, fraction: float = 1.0, val_fraction: float = 0.1, minority: int | None = None) -> Splits:
+def load_wmnist(
+    *, fraction: float = 1.0, val_fraction: float = 0.1, minority: int | None = None, test_images: int | None = None
+) -> Splits:
     """Read W-MNIST, fetching MNIST first where it is missing.
 
     Args:
         fraction: of each digit's training images, how much to keep (the small profiles use less).
         val_fraction: of what is kept, how much is held out for validation, class by class.
         minority: images of each of the rare digits; None takes W-MNIST's.
+        test_images: how many of the 10,000, spread evenly over them; None takes all.
 
     Raises:
         DataError: a file is missing and cannot be fetched, is truncated, or has the wrong checksum.
     """
     raw = data_dir() / "MNIST" / "raw"
     fetch_mnist(raw)
-    images, labels, test_images, test_labels = read_mnist(raw)
+    images, labels, *tested = read_mnist(raw)
+    tested = (values[np.arange(test_images or TESTED) * TESTED // (test_images or TESTED)] for values in tested)
     keep = choose_subset(labels, fraction, minority or MINORITY)
     train, val = split_per_class(labels[keep], val_fraction)
     splits = [
         as_images(images[keep[train]], labels[keep[train]]),
         as_images(images[keep[val]], labels[keep[val]]),
-        as_images(test_images, test_labels),
+        as_images(*tested),
     ]
     names = tuple(str(digit) for digit in range(10))
     return Splits("wmnist", *splits, names, MINORITY_DIGITS, (MEAN,), (STD,), fingerprint(*splits))

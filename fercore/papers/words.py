@@ -5,15 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import alexnet
 
 from fercore.config import RunConfig
 from fercore.evaluation.compare import percent, signed, stored, trial
 from fercore.evaluation.stats import estimate, paired_difference
 from fercore.methods.table import METHODS
 from fercore.papers import experiments
-from fercore.papers.budget import count
 from fercore.papers.errata.entry import LIU, RAJOLI, THESIS
 from fercore.papers.tables import Experiment
 from fercore.papers.tuning import score, trials
@@ -99,6 +96,11 @@ def span_of_trials(profile: str) -> str:
 
 def operations(_: str) -> str:
     """Multiplications of one face, forward, beside AlexNet's."""
+    from torch.utils.flop_counter import FlopCounterMode
+    from torchvision.models import alexnet  # takes as long to import as PyTorch, and no other sentence needs it
+
+    from fercore.papers.budget import count
+
     ours = count(RunConfig(method="nplusm-2b", data="ckplus", profile="paper", pretrained="none")).forward_flops / 2
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
         alexnet()(torch.empty(1, 3, ALEXNET_SIDE, ALEXNET_SIDE))

@@ -14,7 +14,19 @@ from fercore.paths import ROOT
 from fercore.runs.local import local_folder
 from fercore.train import train
 
-TINY = ["train", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
+TINY = [
+    "train",
+    "--set",
+    "data_fraction=0.01",
+    "--set",
+    "test_images=300",
+    "--set",
+    "width=0.0625",
+    "--set",
+    "epochs=1",
+    "--device",
+    "cpu",
+]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 
@@ -219,7 +231,6 @@ def test_missing_mnist_without_network_says_what_to_put_where(run_cli, tmp_path,
     assert not list((tmp_path / "data").rglob("*ubyte*"))
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_diverged_run_is_a_result_and_says_so(tiny, store, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([*TINY, "--set", "lr=1000", "--set", "clip_norm=0"])
@@ -238,7 +249,6 @@ def finish(*arguments: str) -> None:
     assert not exit_.value.code
 
 
-@pytest.mark.usefixtures("short_test")
 def test_train_prints_its_result_and_the_second_call_shows_the_same(tiny, capsys):
     finish(*TINY, "--method", "dda", "--set", "gamma=3")
     first = capsys.readouterr().out
@@ -251,7 +261,6 @@ def test_train_prints_its_result_and_the_second_call_shows_the_same(tiny, capsys
     assert result.stat().st_mtime_ns == made
 
 
-@pytest.mark.usefixtures("short_test")
 def test_like_repeats_a_run_from_its_record(tiny, fits, capsys, monkeypatch):
     config = train(tiny(seed=3)).config
     monkeypatch.setenv("FERCORE_SESSION_START", "2999-01-01T00:00:00+00:00")  # what was trained before now is to be repeated

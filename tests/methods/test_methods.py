@@ -80,7 +80,6 @@ def test_every_method_trains_on_faces(method, on_faces, saved):
     check_trained(train(on_faces(method=method, **GENTLE.get(method, {}))), method, saved)
 
 
-@pytest.mark.usefixtures("short_test")
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_on_digits(method, tiny, saved):
     result = train(tiny(method=method, epochs=2, **GENTLE.get(method, {})))

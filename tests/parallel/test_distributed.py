@@ -35,7 +35,7 @@ from fercore.train import train
 from tests.forks import in_processes
 from tests.killed import die_when_saved
 
-SMALL = {"data_fraction": 0.01, "width": 0.0625}
+SMALL = {"data_fraction": 0.01, "test_images": 300, "width": 0.0625}
 # 195 images, two epochs of six steps: shares of 16 and 17; last batches of 30.
 TWELVE_STEPS = SMALL | {"data_fraction": 0.006, "batch_size": 33, "epochs": 2}
 CASES = {

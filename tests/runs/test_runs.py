@@ -29,8 +29,6 @@ from tests.forks import in_processes
 from tests.killed import kill_after_one_epoch
 from tests.messages import one_line
 
-pytestmark = pytest.mark.usefixtures("short_test")
-
 
 def leftovers(store: Path) -> list[str]:
     """What stands in the local store, apart from locks."""

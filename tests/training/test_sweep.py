@@ -26,8 +26,6 @@ from fercore.sweep import Progress, attempt, sweep, sweep_rows
 from fercore.train import train
 from tests.messages import one_line
 
-pytestmark = pytest.mark.usefixtures("short_test")
-
 
 @pytest.fixture
 def trained(monkeypatch) -> list:
@@ -239,7 +237,19 @@ def cluster(tmp_path, monkeypatch) -> Path:
     return place
 
 
-SWEEP = ["sweep", "--set", "data_fraction=0.01", "--set", "width=0.0625", "--set", "epochs=1", "--device", "cpu"]
+SWEEP = [
+    "sweep",
+    "--set",
+    "data_fraction=0.01",
+    "--set",
+    "test_images=300",
+    "--set",
+    "width=0.0625",
+    "--set",
+    "epochs=1",
+    "--device",
+    "cpu",
+]
 
 
 def test_a_sweep_on_slurm_is_one_job_array(tiny, cluster, capsys):

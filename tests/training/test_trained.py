@@ -17,16 +17,15 @@ from fercore.trained import load_trained, predict
 from tests.messages import one_line
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_run_on_digits_reads_gray_images(tiny, tmp_path):
     result = train(tiny(data_fraction=0.1, width=0.125, epochs=2))
-    digits = load_data("wmnist", fraction=0.01, val_fraction=0.1).test
+    digits = load_data("wmnist", **result.config.data_options).test
     files = [tmp_path / f"{i}.png" for i in range(300)]
-    for file, image in zip(files, digits.images, strict=False):
+    for file, image in zip(files, digits.images, strict=True):
         Image.fromarray(image[0].numpy()).save(file)
     names, probabilities = predict(files, result.config.id)
     assert names == tuple("0123456789")
-    right = (probabilities.argmax(axis=1) == digits.labels[:300].numpy()).mean()
+    right = (probabilities.argmax(axis=1) == digits.labels.numpy()).mean()
     assert right == pytest.approx(result.test["best"]["accuracy"])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     arrays = [image[0].numpy() for image in digits.images[:300]]
@@ -35,7 +34,6 @@ def test_a_run_on_digits_reads_gray_images(tiny, tmp_path):
         np.testing.assert_array_equal(predict(images, result.config)[1], probabilities)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_run_that_does_not_tell_its_normalization_is_refused(tiny, tmp_path):
     result = train(tiny())
     file = local_folder(result.config) / "result.json"
@@ -46,14 +44,12 @@ def test_a_run_that_does_not_tell_its_normalization_is_refused(tiny, tmp_path):
         predict([tmp_path / "0.png"], result.config.id)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_no_images_are_an_empty_answer(tiny):
     names, probabilities = predict([], train(tiny()).config.id)
     assert names == tuple("0123456789")
     assert probabilities.shape == (0, 10)
 
 
-@pytest.mark.usefixtures("short_test")
 @pytest.mark.parametrize("shape", [(28,), (28, 28, 4), (1, 28, 28), (28, 28, 3, 1), (0, 28)])
 def test_an_array_that_is_no_image_is_one_line(shape, tiny):
     with pytest.raises(DataError) as error:
@@ -63,7 +59,6 @@ def test_an_array_that_is_no_image_is_one_line(shape, tiny):
         predict([np.zeros((28, 28))], tiny().id)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_one_image_instead_of_a_list_is_refused_and_any_list_will_do(tiny):
     """A color image alone would be read as H gray ones."""
     run, image = train(tiny()).config.id, np.zeros((28, 28, 3), np.uint8)
@@ -80,7 +75,6 @@ def test_one_image_instead_of_a_list_is_refused_and_any_list_will_do(tiny):
         np.testing.assert_array_equal(predict(several, run)[1], expected)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_the_best_epoch_is_asked_unless_told_otherwise(tiny):
     config, image = train(tiny(epochs=1)).config, np.zeros((28, 28), np.uint8)
     last = load_trained(config, "cpu").model.state_dict()
@@ -91,7 +85,6 @@ def test_the_best_epoch_is_asked_unless_told_otherwise(tiny):
     assert not np.array_equal(*answers)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_network_is_loaded_by_config_id_folder_or_file_and_draws_nothing(tiny):
     config = train(tiny(method="center", epochs=2)).config
     folder = local_folder(config)
@@ -109,7 +102,6 @@ def test_a_network_is_loaded_by_config_id_folder_or_file_and_draws_nothing(tiny)
     assert load_trained(config, "cpu").objective is None
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_run_that_diverged_has_no_network(tiny):
     config = train(tiny(lr=1000, clip_norm=0)).config
     for run in (config, config.id):
@@ -117,7 +109,6 @@ def test_a_run_that_diverged_has_no_network(tiny):
             load_trained(run)
 
 
-@pytest.mark.usefixtures("short_test")
 def test_a_run_without_weights_is_trained_where_its_config_is_known(tiny, fits):
     config = train(tiny()).config
     (local_folder(config) / "last.safetensors").unlink()
