@@ -42,22 +42,35 @@ def plot_training(axes: Axes, rows: Sequence[Mapping], column: str, *, label: st
 def plot_seeds(axes: Axes, values: Mapping[str, Mapping[int, float]], *, title: str = "") -> None:
     """One line a seed over the settings: what differs by seed and what by setting, both in sight.
 
+    Of more than five seeds the lines are thin and without names, and their mean is drawn over them.
+
     Args:
         values: {setting: {seed: value}}; NaN is a run that diverged, drawn as a cross at the bottom.
     """
     seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
     known = [value for by_seed in values.values() for value in by_seed.values() if not np.isnan(value)]
     bottom = min(known) - 0.12 * (max(known) - min(known) or 1)
-    for seed, color in zip(seeds, class_colors(len(seeds)), strict=True):
-        line = np.array([by_seed.get(seed, np.nan) for by_seed in values.values()])
-        axes.plot(line, marker="o", color=color)
-        for i in np.flatnonzero(~np.isnan(line))[-1:]:  # none where every run of the seed diverged
-            axes.annotate(f"seed {seed}", (i, line[i]), xytext=(8, 0), textcoords="offset points", color=color, va="center")
+    lines = np.array([[by_seed.get(seed, np.nan) for by_seed in values.values()] for seed in seeds])
+    few = len(seeds) <= 5
+    for seed, line, color in zip(seeds, lines, class_colors(len(seeds)), strict=True):
+        axes.plot(line, color=color, **({"marker": "o"} if few else {"linewidth": 0.8}))
+        if few:
+            name_end(axes, line, f"seed {seed}", color)
         lost = [i for i, by_seed in enumerate(values.values()) if np.isnan(by_seed.get(seed, 0))]
         axes.plot(np.array(lost) + 0.12 * (seed - 1), [bottom] * len(lost), "x", color=color, markersize=8, markeredgewidth=2)
+    whole = lines[~np.isnan(lines).any(axis=1)]
+    if not few and len(whole):
+        axes.plot(whole.mean(axis=0), color="black", marker="o", linewidth=2.2)
+        name_end(axes, whole.mean(axis=0), "mean", "black")
     axes.set(title=title, xlim=(-0.4, len(values) - 0.4), xticks=range(len(values)))
     axes.set_xticklabels(list(values))
     axes.grid(axis="y", color="0.9")
+
+
+def name_end(axes: Axes, line: np.ndarray, name: str, color: str) -> None:
+    """Write a line's name at its last point, if it has any."""
+    for i in np.flatnonzero(~np.isnan(line))[-1:]:
+        axes.annotate(name, (i, line[i]), xytext=(8, 0), textcoords="offset points", color=color, va="center")
 
 
 def plot_bundle(axes: Axes, x: Sequence[float], curves: np.ndarray, *, label: str, color: str, dashed: bool = False) -> None:

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from fercore.plots import plot_embedding, plot_embedding_grid, plot_training
+from fercore.plots import plot_embedding, plot_embedding_grid, plot_seeds, plot_training
 
 ROWS = [{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": 0.75}]
 
@@ -47,3 +47,14 @@ def test_a_training_is_a_curve_named_at_its_end(axes):
     (curve,), (name,) = axes.lines, axes.texts
     assert list(curve.get_ydata()) == [0.5, 0.75], "the last epoch, in which it diverged, has no value"
     assert (name.get_text(), name.xy) == ("a", (2, 0.75))
+
+
+def test_few_seeds_are_named_and_of_many_the_mean_is(axes):
+    plot_seeds(axes, {setting: {seed: seed + offset for seed in range(5)} for offset, setting in enumerate("ab")})
+    assert [text.get_text() for text in axes.texts] == [f"seed {seed}" for seed in range(5)]
+    axes.clear()
+    values = {setting: {seed: float(seed + offset) for seed in range(6)} for offset, setting in enumerate("ab")}
+    values["b"][5] = np.nan
+    plot_seeds(axes, values)
+    (name,) = axes.texts
+    assert (name.get_text(), name.xy) == ("mean", (1, 3.0)), "of the seeds that have every setting"
