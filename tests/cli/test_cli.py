@@ -14,19 +14,8 @@ from fercore.paths import ROOT
 from fercore.runs.local import local_folder
 from fercore.train import train
 
-TINY = [
-    "train",
-    "--set",
-    "data_fraction=0.01",
-    "--set",
-    "test_images=300",
-    "--set",
-    "width=0.0625",
-    "--set",
-    "epochs=1",
-    "--device",
-    "cpu",
-]
+SMALL = ("data_fraction=0.01", "test_images=300", "width=0.0625", "epochs=1")
+TINY = ["train", *(word for value in SMALL for word in ("--set", value)), "--device", "cpu"]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 

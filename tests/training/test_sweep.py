@@ -237,19 +237,8 @@ def cluster(tmp_path, monkeypatch) -> Path:
     return place
 
 
-SWEEP = [
-    "sweep",
-    "--set",
-    "data_fraction=0.01",
-    "--set",
-    "test_images=300",
-    "--set",
-    "width=0.0625",
-    "--set",
-    "epochs=1",
-    "--device",
-    "cpu",
-]
+SMALL = ("data_fraction=0.01", "test_images=300", "width=0.0625", "epochs=1")
+SWEEP = ["sweep", *(word for value in SMALL for word in ("--set", value)), "--device", "cpu"]
 
 
 def test_a_sweep_on_slurm_is_one_job_array(tiny, cluster, capsys):
