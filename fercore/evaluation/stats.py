@@ -23,6 +23,16 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def p(self) -> float:
+        """The two-sided p-value of the t-test that the mean is 0, of differences a paired one; NaN below two runs.
+
+        Below 0.05 where the interval leaves 0 out.
+        """
+        if self.n < 2 or self.std == 0:
+            return math.nan if self.n < 2 else float(self.mean == 0)
+        return float(2 * stats.t.sf(abs(self.mean) / self.std * math.sqrt(self.n), self.n - 1))
+
     def __format__(self, spec: str) -> str:
         spec = spec or ".2f"
         if self.n == 0:
@@ -123,20 +133,6 @@ def balanced_error(recalls: np.ndarray, counts: np.ndarray) -> float:
 
 
 # --- many methods at once -----------------------------------------------------------------------------------------------
-
-
-def paired_p(differences: np.ndarray) -> float:
-    """The two-sided p-value of a paired t-test: how often equals would differ this far on average; NaN below two differences.
-
-    Args:
-        differences: [n], of a seed each, or of a test image each.
-    """
-    differences = np.asarray(differences, dtype=float)
-    if len(differences) < 2:
-        return math.nan
-    if not np.ptp(differences):
-        return float(differences[0] == 0)
-    return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -6,12 +6,11 @@ here, over equal seeds or folds, with its 95 % t-interval. `verdict` is computed
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from fercore.config import RunConfig
 from fercore.evaluation.compare import Known, percent, signed, status, stored, trial
-from fercore.evaluation.stats import Estimate, holm, narrow_enough, paired_difference, paired_p
+from fercore.evaluation.stats import Estimate, holm, narrow_enough, paired_difference
 from fercore.papers.published import FACE, published
 from fercore.papers.report import data_of, experiments_of, fits, look_up, stands_in
 from fercore.papers.tables import SAMPLERS, Experiment
@@ -232,7 +231,7 @@ def judged(
         "difference": here.mean,
         "low": here.low,
         "high": here.high,
-        "p": paired_p(np.array([values[trial] - base[trial] for trial in sorted(values.keys() & base.keys())])),
+        "p": here.p,
         "verdict": outcome,
         "needed": needed,
     }

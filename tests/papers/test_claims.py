@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fercore.evaluation.stats import Estimate, estimate, narrow_enough, paired_p
+from fercore.evaluation.stats import Estimate, estimate, narrow_enough, paired_difference
 from fercore.papers import claims, markdown
 from fercore.papers.claims import (
     CLAIMS,
@@ -232,10 +232,10 @@ def test_p_is_holms_over_the_sets_of_a_paper(monkeypatch):
         for config in configs:
             pretend(config, float(rng.uniform(0.5, 0.6)), FACES)
     raw = []
-    monkeypatch.setattr(claims, "paired_p", lambda values: raw.append(paired_p(values)) or raw[-1])
+    monkeypatch.setattr(claims, "paired_difference", lambda *sides: raw.append(paired_difference(*sides)) or raw[-1])
     table = claims_table("laptop")
     tested = table[(table["paper"] == "thesis") & (table["set"] > 0)].drop_duplicates("set")
-    smallest = min(p for p in raw if not math.isnan(p))
+    smallest = min(difference.p for difference in raw if difference.n > 1)
     assert tested["p"].min() == pytest.approx(min(1, smallest * len(tested)))
     same = table[table["set"] > 0].groupby("set")["p"].nunique()
     assert set(same) == {1}
