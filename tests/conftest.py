@@ -17,12 +17,12 @@ from fercore.data.wmnist import fetch_mnist
 from fercore.parallel.executors import FORKS
 from fercore.paths import ROOT, data_dir
 from fercore.runs import shipped
+from tests.digits import TINY
 from tests.faults import tally
 from tests.forks import PRELOADED
 
 # Said here, where no forked process comes by: those that sweep start a server of their own, with the library's shorter list.
 FORKS.set_forkserver_preload(PRELOADED)
-TINY = {"data_fraction": 0.01, "test_images": 300, "width": 0.0625, "epochs": 1}
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,10 @@ from PIL import Image
 
 from fercore.paths import NOTEBOOKS, ROOT
 from tests.data.trees import class_folders
+from tests.digits import SETTINGS
 from tests.test_environment import PROJECT
 
-TINY = ("--data-fraction", "0.01", "--test-images", "300", "--width", "0.0625", "--epochs", "1", "--device", "cpu")
+TINY = (*SETTINGS, "--device", "cpu")
 # What the course brings, by the names of its modules: where the library alone is installed, none of it is there.
 MATERIAL = "fercore/course/material/"
 COURSE = ("notebooks", "results", "figures", "data", "benchmarks")

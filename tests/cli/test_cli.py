@@ -13,9 +13,9 @@ from fercore.papers.published import published
 from fercore.paths import ROOT
 from fercore.runs.local import local_folder
 from fercore.train import train
+from tests.digits import SETTINGS
 
-SMALL = ("data_fraction=0.01", "test_images=300", "width=0.0625", "epochs=1")
-TINY = ["train", *(word for value in SMALL for word in ("--set", value)), "--device", "cpu"]
+TINY = ["train", *SETTINGS, "--device", "cpu"]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 

@@ -32,12 +32,12 @@ from fercore.runs.local import local_folder
 from fercore.runs.result import RunResult
 from fercore.samplers import MisclassificationRecord
 from fercore.train import train
+from tests.digits import TINY
 from tests.forks import in_processes
 from tests.killed import die_when_saved
 
-SMALL = {"data_fraction": 0.01, "test_images": 300, "width": 0.0625}
 # 195 images, two epochs of six steps: shares of 16 and 17; last batches of 30.
-TWELVE_STEPS = SMALL | {"data_fraction": 0.006, "batch_size": 33, "epochs": 2}
+TWELVE_STEPS = TINY | {"data_fraction": 0.006, "batch_size": 33, "epochs": 2}
 CASES = {
     name: RunConfig(**TWELVE_STEPS | values)
     for name, values in {
@@ -246,7 +246,7 @@ def test_one_process_has_the_whole_batch():
 
 # --- torchrun -----------------------------------------------------------------------------------------------------------
 
-MILD = SMALL | {"epochs": 3, "lr": 0.001}
+MILD = TINY | {"epochs": 3, "lr": 0.001}
 COMMAND = ["train", "--method", "dda", "--device", "cpu", "--precision", "fp32"]  # bf16 would round more than is allowed
 COMMAND += [part for key, value in MILD.items() for part in ("--set", f"{key}={value}")]
 CONFIG = RunConfig(method="dda", **MILD)

@@ -24,6 +24,7 @@ from fercore.runs.local import local_folder
 from fercore.runs.shipped import ship
 from fercore.sweep import Progress, attempt, sweep, sweep_rows
 from fercore.train import train
+from tests.digits import SETTINGS
 from tests.messages import one_line
 
 
@@ -237,8 +238,7 @@ def cluster(tmp_path, monkeypatch) -> Path:
     return place
 
 
-SMALL = ("data_fraction=0.01", "test_images=300", "width=0.0625", "epochs=1")
-SWEEP = ["sweep", *(word for value in SMALL for word in ("--set", value)), "--device", "cpu"]
+SWEEP = ["sweep", *SETTINGS, "--device", "cpu"]
 
 
 def test_a_sweep_on_slurm_is_one_job_array(tiny, cluster, capsys):
