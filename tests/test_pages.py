@@ -4,6 +4,7 @@ import re
 import sys
 import types
 
+import nbformat
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from fercore.paths import ROOT
 PAGES = ["README.md", "CONTRIBUTING.md", "ERRATA.md", "data/README.md", "figures/INDEX.md", "figures/REPORT.md"]
 PLACEHOLDER = re.compile("NN_name|/ID/|yours")
 README = (ROOT / "README.md").read_text()
+FINDINGS = re.findall(r"^- .*$", README.split("What the chapters found")[1].split("```")[0], re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -36,6 +38,17 @@ def test_numbers_that_a_page_explains_stand_in_the_report():
     assert len(explained) == 3
     report = (ROOT / "figures" / "REPORT.md").read_text()
     assert not [number for number in explained if number not in report]
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_the_numbers_of_a_finding_stand_in_its_chapter(finding):
+    (chapter,) = re.findall(r"\]\((notebooks/\S+?)\)", finding)
+    cells = nbformat.read(ROOT / chapter, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    printed = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    told = " ".join(printed + [cell.source for cell in cells if cell.cell_type == "markdown"]).replace("−", "-")
+    numbers = re.findall(r"[+-]?\d+\.?\d*", re.sub(r"\[\d\d\]\(.*?\)", "", finding))
+    assert not [number for number in numbers if not re.search(rf"(?<![\d.]){re.escape(number.rstrip('.'))}(?![\d])", told)]
 
 
 def test_the_map_names_every_room_of_the_library():
