@@ -105,7 +105,8 @@ def sample_scene(rng: np.random.Generator, wildness: float = 1.0) -> Scene:
 
 
 def turn(scene: Scene, knob: str, level: float | str) -> Scene:
-    """The scene with one of KNOBS set to `level`, and all else as it was. A head keeps the side to which it was turned."""
+    """The scene with one of KNOBS set to `level`, and all else as it was, but that a turned head, which keeps its side, is not
+    tilted, and a blurred picture has lost no detail by downscaling."""
     if knob == "occlusion":
         return replace(scene, occluder=level)
     if knob == "pose":

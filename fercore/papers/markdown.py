@@ -26,7 +26,8 @@ def to_document(profile: str = "laptop") -> str:
         f"profile `{profile}`, on the data that *here on* names. **A stand-in is not the paper's data**: its numbers compare",
         "methods with each other, never with the number printed beside them. *Minus baseline* is the mean difference from the",
         "table's softmax or first row, same seeds and folds, with its 95 % interval. *Quoted* numbers stand in the table but",
-        "are other works' results. Sets of sequences are measured in sequences.",
+        "are other works' results. Sets of sequences are measured in sequences; an interval of a mean ends at 0 and 100. *The",
+        "same again*: here too, by runs that were counted before under another name.",
         "The confusion matrices of the thesis (figures 3.12, 3.13, 4.5, 4.6) and the gamma curves (figure 3.15) are pictures",
         "without printed numbers.",
         "",
@@ -153,7 +154,7 @@ def shown_claims(table: pd.DataFrame) -> pd.DataFrame:
             "published": [f"{value:+.2f} on {data}" for value, data in zip(table["published"], table["data"], strict=True)],
             "here": table["here"] + pairs,
             "on": measured_on(table),
-            "p": ["-" if math.isnan(p) else f"{p:.2f}" for p in table["p"]],
+            "p": ["-" if math.isnan(p) else "<0.01" if p < 0.005 else f"{p:.2f}" for p in table["p"]],
             "verdict": table["verdict"] + needed,
         }
     )

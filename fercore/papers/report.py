@@ -98,7 +98,7 @@ def summary(profile: str = "laptop") -> pd.DataFrame:
                 "its own": str(sum(line["of"] == "own" for line in printed)),
                 "of these here": "held by tests" if item == LAYERS else str(new),
                 "the same again": str(again),
-                "here on": ", ".join(dict.fromkeys(row["here on"] for rows in ran for row in rows)) or "-",
+                "here on": "; ".join(dict.fromkeys(row["here on"] for rows in ran for row in rows)) or "-",
             }
         )
     return pd.DataFrame(summaries)

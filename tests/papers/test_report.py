@@ -13,11 +13,12 @@ from fercore.evaluation.compare import compare
 from fercore.evaluation.stats import estimate
 from fercore.papers.claims import claims_table, tally
 from fercore.papers.experiments import EXPERIMENTS, PAPER_TABLES, tuplet_accuracies
-from fercore.papers.markdown import to_document, to_markdown, training_hours, write_between_markers
+from fercore.papers.markdown import to_document, to_markdown, to_verdicts, training_hours, write_between_markers
 from fercore.papers.published import LAYERS, published
 from fercore.papers.report import baseline_of, full_scale_summary, measured_on, report, summary, table_report
 from fercore.papers.tables import on_simfer
 from fercore.papers.words import words_table
+from fercore.paths import FIGURES, ROOT
 from fercore.profiles import PROFILES
 from fercore.runs.find import find_record
 from tests.messages import one_line
@@ -131,7 +132,7 @@ def test_summary_counts_numbers_not_readings():
         "its own": "16",
         "of these here": "2",  # two measures of DACL, whose two readings are one number of the paper
         "the same again": "2",  # softmax's are those of table 3.3
-        "here on": "SimFER quick (stand-in), RAF-DB",
+        "here on": "SimFER quick (stand-in); RAF-DB",
     }
 
 
@@ -264,6 +265,12 @@ def test_markdown_has_a_line_for_each_row():
     assert len(lines) == 2 + len(table)
     assert len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| table 3.1 | softmax | 96.78 |")
+
+
+@pytest.mark.usefixtures("shipped_results")
+def test_the_committed_pages_say_what_the_shipped_results_say():
+    assert (FIGURES / "REPORT.md").read_text() == to_document(), "make figures"
+    assert f"\n{to_verdicts()}\n{END}" in (ROOT / "README.md").read_text(), "make figures"
 
 
 BEGIN, END = "<!-- verdicts: begin (made by `make figures`) -->", "<!-- verdicts: end -->"

@@ -68,9 +68,11 @@ def plot_sigmoid_box(
     plane.set(xlim=(-half, half), ylim=(-half, half), xticks=GRID_LINES, yticks=GRID_LINES)
     box.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for axes, low, high in ((plane, -half, half), (box, 0.04, 0.96)):  # names off each other, and off the frame
-        places = apart([text.get_position() for text in axes.texts], LABEL * (high - low), low, high)
+        places = apart([text.xy for text in axes.texts], LABEL * (high - low), low, high)
         for text, place in zip(axes.texts, places, strict=True):
-            text.set_position(place)
+            if axes is box and not np.allclose(place, text.xy):
+                text.set_position((0, 0))
+            text.xy = place
     return figure
 
 
@@ -223,7 +225,7 @@ def mark(
 
 def draw_centers(axes: Axes, centers: np.ndarray, class_names: Sequence[str], *, own: int, chosen: Sequence[int]) -> None:
     """Every center as its class's name, beside it where they crowd; the own one ringed in blue, the chosen ones in orange."""
-    places = apart(centers, 1.3 * LABEL * np.ptp(centers, axis=0).max())
+    places = apart(centers, 1.9 * LABEL * np.ptp(centers, axis=0).max())
     for k, (center, place, name) in enumerate(zip(centers, places, class_names, strict=True)):
         color = PULL if k == own else PUSH if k in chosen else "0.3"
         if (center != place).any():

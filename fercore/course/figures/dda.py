@@ -103,7 +103,7 @@ def plot_confusion_difference(
     """
     shares = [100 * np.asarray(c, dtype=float) / np.sum(c, axis=1, keepdims=True) for c in (confusion, baseline)]
     change = shares[0] - shares[1]
-    text = np.where(np.abs(change) < 0.5, "", np.char.mod("%+.0f", change))
+    text = np.where(np.abs(change) <= 0.5, "", np.char.mod("%+.0f", change))
     look = {"annot": text, "fmt": "", "vmin": -MOST, "vmax": MOST, "cmap": "PuOr", "linecolor": "0.85"}
     draw_matrix(axes, change, class_names, title=title, **look)
     for k in range(len(change)):  # the diagonal reads the other way round

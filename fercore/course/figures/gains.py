@@ -43,7 +43,9 @@ def plot_gains(
     if legend:
         for verdict, (marker, color) in VERDICT_STYLES.items():
             axes.plot([], [], marker, color=color, label=verdict)
-        axes.legend(loc="center right", frameon=False, fontsize=8, handlelength=1.2)
+        axes.legend(
+            loc="center right", frameon=False, fontsize=8, handlelength=1.2, borderaxespad=0, borderpad=0, handletextpad=0.4
+        )
 
 
 def plot_chance_curve(

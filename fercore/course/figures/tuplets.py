@@ -37,7 +37,7 @@ def plot_mining(points: np.ndarray, distances: np.ndarray, kinds: Sequence[str],
     for (x, y), fill, name in zip(centers, ("none", "black"), ("center of all", "center of the kept"), strict=True):
         plane.plot(x, y, "*", markersize=13, color="black", markerfacecolor=fill, linestyle="none", label=name)
     plane.set(title="In the plane of the two main directions", xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-    plane.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plane.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3)
     if "negative" in kinds:
         nearest = distances[kinds == "negative"].min()
         line.axvline(nearest, color="0.4", linestyle="--", linewidth=1)

@@ -14,7 +14,7 @@ from fercore.course.figures import (
     plot_negatives,
     plot_sigmoid_box,
 )
-from fercore.course.figures.anatomy import apart
+from fercore.course.figures.anatomy import LABEL, apart
 from fercore.samplers import ms_nss
 
 NAMES = ["a", "b", "c", "d"]
@@ -104,6 +104,10 @@ def test_the_box_holds_every_sigmoid(points):
     assert drawn.min() >= 0
     assert drawn.max() <= 1
     assert plane.get_xlim()[1] > 20
+    names = np.array([text.xy for text in box.texts])
+    assert 0.04 <= names.min() <= names.max() <= 0.96
+    ways = np.linalg.norm(names[:, None] - names, axis=2)[np.triu_indices(len(names), 1)]
+    assert ways.min() >= 0.99 * 0.92 * LABEL
 
 
 def test_curves_and_shares_show_what_they_are_given():
