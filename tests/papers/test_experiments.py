@@ -9,6 +9,7 @@ from fercore.papers.experiments import EXPERIMENTS, FIXED_SEEDS, table_3_3
 from fercore.papers.tables import MOST_SEEDS, SEEDS, on_own_data
 from fercore.paths import RESULTS
 from fercore.profiles import PROFILES
+from fercore.runs.find import find_results
 from tests.papers.test_report import FACES, pretend
 
 
@@ -25,6 +26,17 @@ def test_a_row_has_every_shipped_seed_of_its_config(shipped_results):
     for name in EXPERIMENTS.keys() - set(FIXED_SEEDS):
         for label, configs in EXPERIMENTS[name]("laptop").items():
             assert found.get(alike(configs[0]), set()) <= set(configs), (name, label)
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+@pytest.mark.usefixtures("shipped_results")
+def test_no_table_sets_one_precision_beside_another(profile):
+    mixed = {}
+    for name, rows in EXPERIMENTS.items():
+        runs = [run for configs in rows(profile).values() for run in find_results(configs) if run and not run.diverged]
+        precisions = {run.provenance.get("precision", "fp32") for run in runs}  # before there was a choice: float32
+        mixed |= {name: precisions} if len(precisions) > 1 else {}
+    assert not mixed
 
 
 @pytest.mark.parametrize("profile", PROFILES)
