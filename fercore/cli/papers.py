@@ -74,8 +74,6 @@ def report_command(options: argparse.Namespace) -> None:
         raise ConfigError(f"--write writes every table; leave out {'--item' if options.item else '--verdicts'}")
     if options.write and options.format != "text":
         raise ConfigError("--write writes Markdown; leave out --format")
-    if options.item and options.verdicts:
-        raise ConfigError("--verdicts are of all tables; leave out --item")
     check_profile(options.profile)
     published(options.item)  # names an unknown table
 
@@ -87,9 +85,11 @@ def report_command(options: argparse.Namespace) -> None:
         write_page(Path(options.write), to_document(options.profile))
         return
     for_programs = options.format != "text"
-    table = (
-        claims_table(options.profile) if options.verdicts else report(options.profile, options.item, as_numbers=for_programs)
-    )
+    if options.verdicts:  # of all, since p is corrected over a paper's claims
+        table = claims_table(options.profile)
+        table = table[table["table"] == options.item] if options.item else table
+    else:
+        table = report(options.profile, options.item, as_numbers=for_programs)
     if for_programs:
         print(formatted(table.to_dict("records"), options.format))
     else:

@@ -20,6 +20,8 @@ from fercore.errors import ConfigError, SweepError
 from fercore.parallel.torchrun import rank
 from fercore.paths import printable, shown
 
+SEEDS = "0,1,2"
+
 
 def add_commands(commands: Any) -> None:
     add_train(commands)
@@ -52,7 +54,7 @@ def add_train(commands: Any) -> None:
 
 def add_sweep(commands: Any) -> None:
     many = add_command(commands, "sweep", sweep_command, "train many runs, one process a core; finished ones are skipped")
-    many.add_argument("--seeds", default="0,1,2", help="comma-separated (default: 0,1,2)")
+    many.add_argument("--seeds", help=f"comma-separated (default: {SEEDS})")
     many.add_argument("--grid", action="append", default=[], metavar="KEY=V1,V2", help="try each value; may be repeated")
     many.add_argument(
         "--experiment",
@@ -73,6 +75,7 @@ def add_sweep(commands: Any) -> None:
     )
     add_format(many)
     add_config_options(many)
+    many.set_defaults(method=None, data=None)  # a table or an experiment has its own
 
 
 # --- the commands -------------------------------------------------------------------------------------------------------
@@ -86,9 +89,13 @@ def train_command(options: argparse.Namespace) -> None:
     config = make_config(options, ("seed", options.seed), base=base)
     repeats = record is not None and record.config == config
 
+    import torch
+
     from fercore.runs.session import made_otherwise
     from fercore.train import train
 
+    if repeats and record.provenance["device"].startswith("cpu"):  # where the number of threads changes how sums are rounded
+        torch.set_num_threads(record.provenance["threads"])
     precision = record.provenance.get("precision", "fp32") if repeats else options.precision
     more = {"sync_batchnorm": options.sync_batchnorm, "compiled": options.compile}
     result = train(config, device=options.device, precision=precision, fresh=options.fresh or repeats, **more)
@@ -98,7 +105,7 @@ def train_command(options: argparse.Namespace) -> None:
     if repeats:
         same = result.test == record.test
         print("as recorded, number for number" if same else f"recorded: {describe(record)}")
-    if others := made_otherwise(record if repeats else result):
+    if others := made_otherwise(record, result) if repeats else made_otherwise(result):
         print(f"{'recorded' if repeats else 'stored'} with {', '.join(others)}")
     if result.diverged:
         smaller = "lr or gamma" if config.gamma else "lr"
@@ -125,15 +132,19 @@ def sweep_command(options: argparse.Namespace) -> None:
 
 def sweep_configs(options: argparse.Namespace) -> list[RunConfig]:
     """What `sweep` is to train: published tables, the course's experiments, or a method with each seed and grid value."""
+    given = [f"--{name}" for name in ("method", "data", "seeds", "set", "grid") if getattr(options, name)]
+    if given and (options.table or options.experiment):
+        named = "--table" if options.table else "--experiment"
+        raise ConfigError(f"{named} says what trains, with which seeds and keys; leave out {', '.join(given)}")
     if options.table:
-        if options.experiment or options.set or options.grid or options.profile == "laptop":
-            raise ConfigError("--table says what trains, at profile paper; leave out --experiment, --profile, --set and --grid")
+        if options.experiment or options.profile == "laptop":
+            raise ConfigError("--table says what trains, at profile paper; leave out --experiment and --profile")
         return that_train_here(find_tables(options.table), options.table)
     if options.experiment:
         rows = find_experiments(options.experiment, options.profile)
         return that_train_here((config for runs in rows.values() for config in runs), options.experiment)
     grid = [[(key, value) for value in values.split(",")] for key, values in map(split_pair, options.grid)]
-    seeds = options.seeds.split(",")
+    seeds = (options.seeds or SEEDS).split(",")
     return [make_config(options, *choice, ("seed", seed)) for choice in itertools.product(*grid) for seed in seeds]
 
 

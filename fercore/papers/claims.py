@@ -4,6 +4,7 @@ A claim is a published difference between two rows of a paper's table. Beside it
 here, over equal seeds or folds, with its 95 % t-interval. `verdict` is computed from these alone.
 """
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -37,6 +38,8 @@ def verdict(here: Estimate, published: float) -> str:
         here: in points.
         published: in points, above 0.
     """
+    if here.n > 1 and math.isnan(here.low + here.high):
+        raise ValueError("the interval of the difference is no number: a value among its pairs is not")
     if not published > 0:
         raise ValueError(f"a claim names the higher of two rows first, got a published difference of {published}")
     if here.n < 2:

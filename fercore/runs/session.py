@@ -201,9 +201,10 @@ def describe_machine(config: RunConfig, execution: Execution, data: Splits, seco
     }
 
 
-def made_otherwise(result: RunResult) -> list[str]:
-    """With which other versions a stored run was made, as "torch 2.9.0 (here 2.10.0)"."""
+def made_otherwise(result: RunResult, again: RunResult | None = None) -> list[str]:
+    """With which other versions a stored run was made, as "torch 2.9.0 (here 2.10.0)"; and, trained `again`, how else."""
     then, now = result.provenance, versions()
+    now |= {name: again.provenance.get(name) for name in ("device", "threads", "data_fingerprint")} if again else {}
     return [f"{name} {then[name]} (here {here})" for name, here in now.items() if here and then.get(name, here) != here]
 
 

@@ -5,6 +5,7 @@ import sys
 
 import nbformat
 import pytest
+import torch
 
 from fercore.cli import main, make_config, parser
 from fercore.config import KEYS, RunConfig
@@ -67,6 +68,14 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["sweep", "--method", "dda", "--gamma", "3", "--grid", "gamma=1,2"], "gamma is set twice"),
         (["plan", "--table", "table 9"], "no full-scale runs for 'table 9'"),
         (["sweep", "--table", "table 9"], "no full-scale runs for 'table 9'"),
+        (
+            ["sweep", "--table", "table 3.3", "--seeds", "7"],
+            "--table says what trains, with which seeds and keys; leave out --seeds",
+        ),
+        (
+            ["sweep", "--experiment", "table_3_3", "--method", "dda", "--gamma", "2", "--grid", "lr=1"],
+            "--experiment says what trains, with which seeds and keys; leave out --method, --set, --grid",
+        ),
         (["train", "--device", "gpu", "--set", "epochs=1"], "device 'gpu' cannot be used here"),
         (["sweep", "--grid", "gamma=1,2"], "method 'softmax' does not use 'gamma'"),
         (["sweep", "--grid", "seed=1,2"], "seed is set twice"),
@@ -77,7 +86,6 @@ def test_bad_arguments_are_one_line(run_cli, store, arguments, named):
         (["report", "--item", "table 9"], "unknown table 'table 9'"),
         (["report", "--item", "table 4.1", "--write", "x.md"], "--write writes every table; leave out --item"),
         (["report", "--verdicts", "--write", "x.md"], "--write writes every table; leave out --verdicts"),
-        (["report", "--verdicts", "--item", "table 4.1"], "--verdicts are of all tables; leave out --item"),
         (["course", "--only", "99"], "no notebook starts with '99'"),
     ],
 )
@@ -253,7 +261,9 @@ def test_train_prints_its_result_and_the_second_call_shows_the_same(tiny, capsys
 def test_like_repeats_a_run_from_its_record(tiny, fits, capsys, monkeypatch):
     config = train(tiny(seed=3)).config
     monkeypatch.setenv("FERCORE_SESSION_START", "2999-01-01T00:00:00+00:00")  # what was trained before now is to be repeated
+    torch.set_num_threads(2)
     finish("train", "--like", config.id)
+    assert torch.get_num_threads() == 1  # as recorded, too
     assert "as recorded, number for number" in capsys.readouterr().out
     finish("train", "--like", config.id, "--seed", "0", "--lr", "0.05")
     assert fits == [config, config, config.replace(seed=0, lr=0.05)]
@@ -289,6 +299,10 @@ def test_report_prints_the_verdicts(capsys):
     assert "DDA is above center loss" in out
     assert "+0.65 on RAF-DB" in out
     assert "not run" in out
+    finish("report", "--profile", "quick", "--verdicts", "--item", "table 4.2")
+    out = capsys.readouterr().out
+    assert "DACL is above center loss" in out
+    assert "table 3.3" not in out
 
 
 def test_report_is_written_as_a_page(tmp_path, capsys):

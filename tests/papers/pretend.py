@@ -14,7 +14,7 @@ def pretend(config: RunConfig, accuracy: float | None, classes: tuple[str, ...] 
     metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "recall": [accuracy] * len(classes), "confusion": CONFUSION}
     metrics |= more
     test = {} if accuracy is None else {"last": metrics, "best": metrics}
-    provenance = {"seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "class_names": list(classes)}
+    provenance = {"seconds": 1.0, "finished": "2026-01-01T00:00:00+00:00", "class_names": list(classes), "device": "cpu"}
     epochs = [{"epoch": 1, "step": 1, "loss": 1.0, "val_balanced_accuracy": accuracy}]
     result = RunResult(config, "diverged" if accuracy is None else "finished", epochs, test, provenance)
     write_result(open_folder(config), result, {"x": np.zeros(1)})

@@ -28,6 +28,7 @@ from fercore.papers.experiments import table_3_3, table_4_1, tuplet_accuracies
 from fercore.papers.markdown import to_document, to_verdicts
 from fercore.papers.published import published
 from fercore.papers.tables import on_published_schedule, on_whole_network
+from fercore.runs.find import find_results
 from tests.papers.test_report import FACES, pretend
 
 
@@ -73,6 +74,32 @@ def test_the_rule_leaves_nothing_out():
 
 def test_one_pair_decides_nothing():
     assert verdict(estimate([5.0]), 1.0) == SINGLE
+
+
+def test_a_value_that_is_no_number_is_no_verdict():
+    with pytest.raises(ValueError, match="no number"):
+        verdict(estimate([1.0, math.nan, 2.0]), 1.0)
+
+
+@pytest.mark.usefixtures("shipped_results")
+def test_no_difference_crosses_precisions(monkeypatch):
+    compared, judge = [], claims.judged
+    monkeypatch.setattr(claims, "judged", lambda *of: compared.append([*of[0], *of[1]]) or judge(*of))
+    claims_table("laptop")
+    assert len(compared) > 100
+    for configs in compared:
+        runs = [run for run in find_results(configs) if run and not run.diverged]
+        assert len({run.provenance.get("precision", "fp32") for run in runs}) <= 1, configs[0].id
+
+
+@pytest.mark.usefixtures("shipped_results")
+def test_what_holm_keeps_is_what_the_readme_says():
+    kept = claims_table("laptop").query("p < 0.05").drop_duplicates("set")
+    holds, turned = (kept[kept["verdict"] == told]["claim"] for told in (HOLDS, REVERSED))
+    assert len(holds) == 3
+    assert all(holds.str.startswith("DACL is above DDA") & holds.str.contains("printed"))
+    assert len(turned) == 8
+    assert all(turned.str.startswith("DDA") & turned.str.contains("printed"))
 
 
 @pytest.mark.parametrize("difference", [0.0, -1.0, math.nan])
