@@ -132,7 +132,7 @@ STABILIZERS = {
     "gamma rises over the whole training": {"gamma_warmup": 1.0},
     "gradient clipped to norm 1": {"clip_norm": 1.0},
     "clipped, rate 0.001, gamma rises": {"clip_norm": 1.0, "lr": 0.001, "gamma_warmup": 1.0},
-    "released normalization": {"normalization": "released"},
+    "released loss": {"normalization": "released"},
 }
 
 
