@@ -27,8 +27,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
-    "sphinx_codeautolink",
     "sphinx_design",
+    "code_links",
     "reader",
 ]
 
