@@ -4,6 +4,7 @@ A new interpreter needs six seconds of a processor for that. A forked kernel has
 own, as any other.
 """
 
+import atexit
 import multiprocessing
 import os
 from importlib.metadata import EntryPoint
@@ -58,6 +59,7 @@ class ForkedKernels(LocalProvisioner):
         environment = options["env"] | {"JPY_PARENT_PID": str(os.getpid())}
         self.process = Kernel(arguments, environment, options.get("cwd"))
         self.process.start()
+        atexit.register(self.process.kill)  # multiprocessing would wait for one that was never stopped
         self.pid, self.cwd = self.process.pid, options.get("cwd")
         return self.connection_info
 
