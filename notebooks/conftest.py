@@ -1,11 +1,19 @@
 """How the committed notebooks are compared with what they print now: `pytest notebooks --nbval ...`, see the Makefile."""
 
+import sys
+
 import pytest
+
+from fercore.course.kernels import FORKS, LOADED, fork_kernels
 
 KERNELS = {
     "FERCORE_SHIPPED_ONLY": "1",
     "OMP_NUM_THREADS": "1",
 }  # shipped results are shown, nothing is trained; one a worker
+
+fork_kernels()
+tests = sys.modules.get("tests.forks")  # where they run in the same process: there is one server for all
+FORKS.set_forkserver_preload([*(tests.PRELOADED if tests else ()), *LOADED])
 
 
 @pytest.hookimpl(wrapper=True)

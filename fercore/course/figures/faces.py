@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from sklearn.isotonic import isotonic_regression
 
 from fercore.plots.style import class_colors
 
@@ -13,6 +12,8 @@ NEAREST = 4.5  # points of recall: how near two names may be
 
 def in_order(heights: Sequence[float], least: float) -> np.ndarray:
     """Where names [n] may stand beside their heights [n]: as near as can be, in the same order, `least` apart at least."""
+    from sklearn.isotonic import isotonic_regression  # takes half a second to import, and two chapters need it
+
     order, steps = np.argsort(heights, kind="stable"), least * np.arange(len(heights))
     places = np.empty(len(heights))
     places[order] = isotonic_regression(np.asarray(heights, dtype=float)[order] - steps) + steps
