@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fercore.course.kernels import FORKS, LOADED, fork_kernels
+from tests.kernels import FORKS, LOADED, fork_kernels
 
 KERNELS = {
     "FERCORE_SHIPPED_ONLY": "1",
