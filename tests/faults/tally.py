@@ -166,6 +166,8 @@ def start_forked(module: str, *arguments: object, output: Path, file_limit: int 
 
 def obey(module: str, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding=os.environ.get("PYTHONIOENCODING"))
     importlib.import_module(COMMANDS[module]).main([str(argument) for argument in arguments])
 
 
