@@ -166,7 +166,7 @@ def start_forked(module: str, *arguments: object, output: Path, file_limit: int 
 
 def obey(module: str, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.__stdout__, sys.__stderr__):
         stream.reconfigure(encoding=os.environ.get("PYTHONIOENCODING"))
     importlib.import_module(COMMANDS[module]).main([str(argument) for argument in arguments])
 
