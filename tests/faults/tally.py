@@ -4,6 +4,9 @@ An attempt is a block `with attempt(kind):`. What goes wrong in it is counted by
 test when that has tried everything. FERCORE_FAULTS=full tries as often as the issue asks for, which takes half an hour.
 """
 
+import importlib
+import io
+import multiprocessing.util
 import os
 import re
 import resource
@@ -13,7 +16,8 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -21,12 +25,14 @@ import pytest
 
 from fercore.errors import FercoreError
 from fercore.parallel.executors import FORKS
+from tests.forks import forked_interpreter
 
 PATIENCE = 240  # seconds, after which a process counts as hung; none takes a tenth of it on a quiet machine
 SOON = 20  # seconds, in which a process that was told to stop must have stopped
 
 COSTS = ("lost", "wrong", "run", "hung", "traceback")  # columns: work, an answer, foreign code, ...
 ATTEMPTS = "attempts"  # a test's report has under this name what it counted, wherever it ran
+COMMANDS = {"fercore": "fercore.cli", "simfer": "simfer.__main__"}  # `python -m` to the module with its `main`
 table: dict[str, Counter[str]] = defaultdict(Counter)  # of one test, by kind of failure
 failures: list[str] = []
 
@@ -100,13 +106,13 @@ def start(module: str, *arguments: object, file_limit: int | None = None, **more
     return subprocess.Popen(command, start_new_session=True, preexec_fn=prepare, **(pipes | more))
 
 
-def end(process: subprocess.Popen, patience: float = PATIENCE) -> tuple[int, str]:
+def end(process: "subprocess.Popen | Forked", patience: float = PATIENCE) -> tuple[int, str]:
     """Exit code, and output with errors, of a process that ends and leaves none behind."""
     try:
         out, errors = process.communicate(timeout=patience)
         wait_until(lambda: not living(process.pid), "a process was left behind", seconds=SOON)
     except subprocess.TimeoutExpired:
-        raise Hung(f"{' '.join(process.args[2:])} did not end") from None
+        raise Hung(f"{' '.join(map(str, process.args))} did not end") from None
     finally:
         stop_group(process)
     text = out + errors
@@ -128,16 +134,74 @@ def in_fork(
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
+    multiprocessing.util.spawnv_passfds = forked_interpreter  # what it starts itself begins at once too
     with output.open("a") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    if file_limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))
     try:
-        function(*arguments)
+        with nullcontext() if file_limit is None else short_files(file_limit):
+            function(*arguments)
     except FercoreError as error:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))  # for `output`
         sys.exit(f"error: {error}")
+
+
+@contextmanager
+def short_files(limit: int) -> Iterator[None]:
+    """No file may get longer than so many bytes, and what is said goes into one too: it is said afterwards."""
+    words = io.StringIO()
+    try:
+        with redirect_stdout(words), redirect_stderr(words):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(words.getvalue(), end="", file=sys.stderr)
+
+
+def start_forked(module: str, *arguments: object, output: Path, file_limit: int | None = None) -> "Forked":
+    """`start`, but in a process that begins at once."""
+    output.unlink(missing_ok=True)
+    return Forked(fork(obey, module, arguments, output=output, file_limit=file_limit), output, arguments)
+
+
+def obey(module: str, arguments: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        stream.reconfigure(encoding=os.environ.get("PYTHONIOENCODING"))
+    importlib.import_module(COMMANDS[module]).main([str(argument) for argument in arguments])
+
+
+@dataclass
+class Forked:
+    """What of subprocess.Popen is used here, of a forked command."""
+
+    process: BaseProcess
+    output: Path
+    args: tuple
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.process.is_alive():
+            os.kill(self.pid, number)
+
+    def wait(self) -> None:
+        self.process.join()
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        self.process.join(timeout)
+        if self.process.is_alive():
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return self.output.read_text(), ""
 
 
 def joined(process: BaseProcess, output: Path) -> tuple[int, str]:
@@ -177,7 +241,7 @@ def one_line(outcome: tuple[int, str]) -> str:
     return found[0]
 
 
-def kill(process: subprocess.Popen, with_signal: int = signal.SIGKILL) -> None:
+def kill(process: subprocess.Popen | Forked, with_signal: int = signal.SIGKILL) -> None:
     """End the process, and see that those which it started end with it."""
     process.send_signal(with_signal)
     end(process, SOON)
@@ -191,7 +255,7 @@ def wait_until(ready: Callable[[], object], otherwise: str, seconds: float = PAT
         time.sleep(0.005)
 
 
-def wait_for(folder: Path, pattern: str, process: subprocess.Popen, count: int = 1) -> None:
+def wait_for(folder: Path, pattern: str, process: subprocess.Popen | Forked, count: int = 1) -> None:
     """Wait until so many files of this name are there, or the process has ended."""
     wait_until(lambda: len(list(folder.glob(pattern))) >= count or process.poll() is not None, f"no {pattern} in {folder}")
 
@@ -209,7 +273,7 @@ def living(group: int) -> list[int]:
     return found
 
 
-def stop_group(process: subprocess.Popen) -> None:
+def stop_group(process: subprocess.Popen | Forked) -> None:
     """Leave nothing behind, whatever a test found."""
     for pid in living(process.pid):
         os.kill(pid, signal.SIGKILL)

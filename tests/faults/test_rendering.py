@@ -19,24 +19,37 @@ from tests.faults.tally import (
     kill,
     living,
     one_line,
-    run,
     start,
+    start_forked,
     stop_group,
     times,
     wait_for,
 )
 
-IMAGES = 180
-ARGUMENTS = ["--preset", "quick", "--set", "train=20,20,20,20,20,20,20", "--set", "test=6,6,6,6,6,5,5"]
-ARGUMENTS += ["--set", "size=24", "--set", "identities=8,4", "--out"]
+
+def recipe_of(train: int, test: int) -> list[str]:
+    """The options of a set of small faces, so many of each class."""
+    counts = [f"train={','.join([str(train)] * 7)}", f"test={','.join([str(test)] * 7)}"]
+    return ["--preset", "quick", *(f"--set={setting}" for setting in (*counts, "size=24", "identities=8,4")), "--out"]
+
+
+ARGUMENTS = recipe_of(10, 4)  # 98 images: more than a process draws before it reports, so that two have something to do
+LONGER, IMAGES = recipe_of(30, 4), 238  # where the command is to be stopped before its end
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The set, made without being disturbed."""
     folder = tmp_path_factory.mktemp("simfer") / "whole"
-    assert run("simfer", *ARGUMENTS, folder, "--workers", 1)[0] == 0
+    make_all(folder)
     return folder
+
+
+def make_all(folder: Path) -> None:
+    """The command, to its end."""
+    process = start_forked("simfer", *ARGUMENTS, folder, "--workers", 1, output=folder.with_name("words"))
+    code, text = end(process)
+    assert code == 0, text
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -45,8 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def goes_on(folder: Path, whole: Path) -> None:
     """The same command ends with the very files that an undisturbed one writes, and no others."""
-    code, text = run("simfer", *ARGUMENTS, folder, "--workers", 1)
-    assert code == 0, text
+    make_all(folder)
     if contents(folder) != contents(whole):
         raise Lost(f"{folder} is not what was to be made")
 
@@ -58,7 +70,8 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
         (folder / name).touch()
     for number in times(4, 25):
         with attempt("killed: rendering"):
-            process = start("simfer", *ARGUMENTS, folder, "--workers", 1 + number % 2)
+            command = ("simfer", *ARGUMENTS, folder, "--workers", 1 + number % 2)
+            process = start_forked(*command, output=tmp_path / "words") if number else start(*command)
             wait_for(folder, ["manifest.json", "Image/aligned/*.part", "Image/aligned/*", LIST_FILE][number % 4], process)
             time.sleep(random.Random(number).random() / 4)
             before = len(list(folder.glob("Image/aligned/*.jpg")))
@@ -73,8 +86,10 @@ def test_killed_at_any_moment_it_goes_on(tmp_path, whole):
 @pytest.mark.parametrize("to", ["process", "group"])
 def test_stopped_it_says_so_at_once(sent, to, tmp_path):
     folder = tmp_path / "set"
+    command = ("simfer", *LONGER, folder, "--workers", 2)
     with attempt("stopped: rendering"):
-        process = start("simfer", *ARGUMENTS, folder, "--workers", 2)
+        from_terminal = (sent, to) == (signal.SIGINT, "group")  # the likeliest one meets the command itself
+        process = start(*command) if from_terminal else start_forked(*command, output=tmp_path / "words")
         wait_for(folder, "Image/aligned/*.jpg", process)
         os.kill(process.pid, sent) if to == "process" else os.killpg(process.pid, sent)
         assert "goes on" in one_line(end(process, SOON))
@@ -94,7 +109,7 @@ def test_it_ends_with_the_process_that_wants_the_set(tmp_path):
 
 def test_a_killed_drawing_process_is_a_line(tmp_path, whole):
     with attempt("killed: rendering"):
-        process = start("simfer", *ARGUMENTS, tmp_path / "set", "--workers", 2)
+        process = start_forked("simfer", *ARGUMENTS, tmp_path / "set", "--workers", 2, output=tmp_path / "words")
         wait_for(tmp_path / "set", "Image/aligned/*.jpg", process)
         try:
             os.kill(max(living(process.pid)), signal.SIGKILL)
@@ -108,7 +123,8 @@ def test_without_room_it_says_what_is_missing_and_goes_on(tmp_path, whole):
     folder = tmp_path / "set"
     for limit in (0, 200, 900, 3000):  # bytes a file may have: the manifest, images, the list and the truth are longer
         with attempt("no room: rendering"):
-            said = one_line(run("simfer", *ARGUMENTS, folder, "--workers", 1, file_limit=limit))
+            command = ("simfer", *ARGUMENTS, folder, "--workers", 1)
+            said = one_line(end(start_forked(*command, output=tmp_path / "words", file_limit=limit)))
             assert "cannot write" in said
             assert " MB; make room, and the same command goes on" in said
             assert not list(folder.rglob("*.part"))
@@ -118,7 +134,8 @@ def test_without_room_it_says_what_is_missing_and_goes_on(tmp_path, whole):
 
 def test_two_at_once_make_one_set(tmp_path, whole):
     with attempt("at once: rendering"):
-        both = [start("simfer", *ARGUMENTS, tmp_path / "set", "--workers", 1) for _ in range(2)]
+        command = ("simfer", *ARGUMENTS, tmp_path / "set", "--workers", 1)
+        both = [start_forked(*command, output=tmp_path / f"words {number}") for number in range(2)]
         assert [end(process)[0] for process in both] == [0, 0]
         assert contents(tmp_path / "set") == contents(whole)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces import TINY, make_tree
-from tests.faults.tally import SOON, attempt, end, kill, one_line, start, times, wait_for, wait_until
+from tests.faults.tally import SOON, Forked, attempt, end, kill, one_line, start, start_forked, times, wait_for, wait_until
 
 
 @pytest.fixture
@@ -26,11 +26,13 @@ def command(tmp_path: Path) -> list[str]:
     ]
 
 
-def begin(*arguments: str, runs: int) -> subprocess.Popen:
+def begin(*arguments: str, runs: int, forked: bool) -> subprocess.Popen | Forked:
     """The command, when so many runs have a checkpoint."""
     store = Path(os.environ["FERCORE_RUNS"]) / "store"
     shutil.rmtree(store, ignore_errors=True)
-    process = start("fercore", *arguments)
+    process = (
+        start_forked("fercore", *arguments, output=store.parent.with_name("words")) if forked else start("fercore", *arguments)
+    )
     wait_for(store, "*/checkpoint.pt", process, runs)
     return process
 
@@ -41,10 +43,10 @@ def test_stopped_it_says_so_at_once(what, command):
     for number in times(2, 4):
         with attempt(f"stopped: {what[0]}"):
             fresh = ["--fresh"] * (number % 2)
-            process = begin(*what, *command, *fresh, runs=runs)
+            process = begin(*what, *command, *fresh, runs=runs, forked=number % 2 == 0)
             if number == 0:
                 process.send_signal(signal.SIGTERM)
-            else:  # as a terminal's Ctrl-C
+            else:  # as a terminal's Ctrl-C, the likeliest: once it meets the command itself
                 os.killpg(process.pid, signal.SIGINT)
             said = one_line(end(process, SOON))
             assert re.sub(r", with FERCORE_SESSION_START=2\S+,", " anew", said) == (
@@ -64,4 +66,4 @@ def test_stopped_while_it_starts(command):
 def test_a_killed_sweep_leaves_no_process(command):
     for _ in times(1, 4):
         with attempt("killed: sweep"):
-            kill(begin("sweep", "--seeds", "0,1", *command, runs=min(len(os.sched_getaffinity(0)), 2)))
+            kill(begin("sweep", "--seeds", "0,1", *command, runs=min(len(os.sched_getaffinity(0)), 2), forked=True))

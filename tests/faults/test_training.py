@@ -151,7 +151,9 @@ def test_a_sweep_whose_workers_are_killed_loses_no_run(config, made, tmp_path):
     with attempt("killed: sweep"):
         process = fork(sweep_them, [run.to_dict() for run in runs], output=output)
         wait_until(lambda: (store / runs[0].id / "checkpoint.pt").exists(), "no checkpoint")
-        for pid in [pid for pid in children(process.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]:
+        workers = [worker for server in children(process.pid) for worker in children(server)]
+        assert workers
+        for pid in workers:
             os.kill(pid, signal.SIGKILL)
         assert joined(process, output)[0] == 0
         for run in runs:

@@ -5,8 +5,6 @@ import dataclasses
 import itertools
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+import torch.distributed.run
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
@@ -36,8 +35,8 @@ from tests.digits import TINY
 from tests.forks import in_processes
 from tests.killed import die_when_saved
 
-# 195 images, two epochs of six steps: shares of 16 and 17; last batches of 30.
-TWELVE_STEPS = TINY | {"data_fraction": 0.006, "batch_size": 33, "epochs": 2}
+# 94 images, two epochs of six steps: shares of 8 and 9; last batches of 9, shares of 4 and 5.
+TWELVE_STEPS = TINY | {"data_fraction": 0.003, "batch_size": 17, "epochs": 2, "width": 1 / 32}
 CASES = {
     name: RunConfig(**TWELVE_STEPS | values)
     for name, values in {
@@ -50,11 +49,11 @@ CASES = {
         "amtc3l-ns": {"method": "amtc3l-ns"},
         "tc3l-ns, each batch": {"method": "tc3l-ns", "memory": "batch"},
         "nplusm-2b": {"method": "nplusm-2b"},
-        "nplusm-2b, queries": {"method": "nplusm-2b", "softmax_of": "queries", "data_fraction": 0.002, "epochs": 1},
+        "nplusm-2b, queries": {"method": "nplusm-2b", "softmax_of": "queries", "data_fraction": 0.001, "epochs": 1},
         "triplet": {"method": "triplet"},
         "clipped": {"method": "dda", "clip_norm": 0.1},
         "adam": {"method": "softmax", "optimizer": "adam", "lr": 0.001},
-        "last batch of one image": {"method": "center", "batch_size": 97},
+        "last batch of one image": {"method": "center", "batch_size": 31},
         "diverged": {"method": "dda", "gamma": 1e6},
     }.items()
 }
@@ -180,7 +179,7 @@ def test_the_cases_are_what_they_are_meant_to_be(together):
             assert found["status"] == "diverged"
             continue
         assert found["status"] == "finished"
-        assert len(found["gradient"]) == {"last batch of one image": 6, "nplusm-2b, queries": 33}.get(name, 12)
+        assert len(found["gradient"]) == {"last batch of one image": 8, "nplusm-2b, queries": 31}.get(name, 12)
     assert together[0]["amtc3l-ns"]["record"][-1].sum() > 20
     assert len(together[0]["dacl"]["centers"]) == 12
 
@@ -252,16 +251,28 @@ COMMAND += [part for key, value in MILD.items() for part in ("--set", f"{key}={v
 CONFIG = RunConfig(method="dda", **MILD)
 
 
-def torchrun(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def be_torchrun(rank: int, folder: Path, arguments: tuple[str, ...]) -> None:
+    """torchrun, forked: the processes that it starts are what this is about, and they are those of the command."""
+    for stream, name in ((1, "out"), (2, "errors")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    torch.distributed.run.main(["--standalone", "--nproc-per-node", "2", *arguments])
 
 
-@pytest.fixture
-def alone(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunResult:
+def torchrun(folder: Path, *arguments: str) -> tuple[str, str, str]:
+    """In what torchrun ended, if not well; the output and the errors."""
+    failure = ""
+    try:
+        in_processes(1, be_torchrun, folder, arguments)
+    except ProcessRaisedException as error:
+        failure = str(error)
+    return failure, (folder / "out").read_text(), (folder / "errors").read_text()
+
+
+@pytest.fixture(scope="module")
+def alone(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """The run, made by one process in a store of its own."""
-    with monkeypatch.context() as patched:
-        patched.setenv("FERCORE_RUNS", str(tmp_path / "alone"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FERCORE_RUNS", str(tmp_path_factory.mktemp("alone")))
         return train(CONFIG, device="cpu", precision="fp32")
 
 
@@ -275,11 +286,11 @@ def assert_nearly(found: RunResult, wanted: RunResult) -> None:
     assert found.accuracy == pytest.approx(wanted.accuracy, abs=0.01)
 
 
-def test_torchrun_trains_one_run_and_says_so_once(alone):
-    done = torchrun("-m", "fercore", *COMMAND)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(f"{CONFIG.id}: test accuracy") == 1
-    assert done.stdout.count("stored in") == 1
+def test_torchrun_trains_one_run_and_says_so_once(alone, tmp_path):
+    failure, out, errors = torchrun(tmp_path, "-m", "fercore", *COMMAND)
+    assert not failure, errors
+    assert out.count(f"{CONFIG.id}: test accuracy") == 1
+    assert out.count("stored in") == 1
     assert sorted(file.name for file in local_folder(CONFIG).iterdir() if file.name != "lock") == [
         "arrays.npz",
         "best.safetensors",
@@ -316,11 +327,12 @@ def test_another_number_of_processes_goes_on_with_a_run(before, after, alone, tm
 
 
 def test_an_error_under_torchrun_is_said_once(tmp_path):
-    done = torchrun("-m", "fercore", "train", "--data", f"rafdb:{tmp_path / 'nowhere'}", "--device", "cpu")
-    assert done.returncode != 0
-    assert done.stderr.count("error: ") == 1, done.stderr
-    assert str(tmp_path / "nowhere") in done.stderr
-    assert "fercore/train.py" not in done.stderr
+    command = ("train", "--data", f"rafdb:{tmp_path / 'nowhere'}", "--device", "cpu")
+    failure, _, errors = torchrun(tmp_path, "-m", "fercore", *command)
+    assert "ChildFailedError" in failure
+    assert errors.count("error: ") == 1, errors
+    assert str(tmp_path / "nowhere") in errors
+    assert "fercore/train.py" not in errors + failure
 
 
 @pytest.mark.parametrize("command", [["sweep"], ["course"], ["doctor"]])
