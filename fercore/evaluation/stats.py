@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 POWER = 0.8  # how often a true difference should be noticed, where sample sizes are computed
 
@@ -252,6 +252,10 @@ def narrow_enough(width: float, std: float) -> int:
 
 def expected_best(choices: int) -> float:
     """The mean of the largest of `choices` independent standard normal numbers: what picking the best adds to noise."""
-    return float(
-        integrate.quad(lambda x: x * choices * stats.norm.pdf(x) * stats.norm.cdf(x) ** (choices - 1), -10, 10, limit=200)[0]
-    )
+
+    def weighted(x: float) -> float:
+        """x times the density of the largest; stats.norm says the same, and takes a hundred times as long to be called."""
+        density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+        return x * choices * density * special.ndtr(x) ** (choices - 1)
+
+    return float(integrate.quad(weighted, -10, 10, limit=200)[0])

@@ -17,7 +17,7 @@ from fercore.config import RunConfig
 from fercore.errors import FercoreError
 from fercore.evaluation.stats import Estimate, paired_difference
 from fercore.methods.table import METHODS
-from fercore.papers.tables import runs_of
+from fercore.papers.tables import FACES_SIZE, runs_of
 from fercore.paths import ROOT
 from fercore.profiles import find_recipe
 from fercore.runs import files
@@ -38,7 +38,8 @@ DDA_GAMMA = 1.0  # what FACTORS multiply for DDA, whose published gammas fit the
 def trials(method: str, profile: str) -> list[RunConfig]:
     """The configs that are tried for a method on SimFER."""
     epochs = max(1, find_recipe(profile, "simfer")["epochs"] // 3)
-    return [RunConfig(method=method, data="simfer", profile=profile, epochs=epochs, **values) for values in candidates(method)]
+    size = FACES_SIZE[profile] | {"epochs": epochs}
+    return [RunConfig(method=method, data="simfer", profile=profile, **size | values) for values in candidates(method)]
 
 
 def candidates(method: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def row(name: str) -> dict[str, str]:
 
 
 TABLE = PAPER_TABLES["table 3.1"]("quick")
-DDA = "DDA gamma 5, released"
+DDA = "DDA gamma 1, released"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
