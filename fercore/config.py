@@ -1,13 +1,12 @@
 """One run, described completely: a frozen, typed configuration whose hash is the run's id."""
 
-import dataclasses
 import difflib
 import hashlib
 import json
 import re
 import shlex
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
 from fercore.choices import (
@@ -151,7 +150,7 @@ class RunConfig:
         recipe = find_recipe(self.profile, self.data) | own | method.always
         if self.profile == "paper":
             recipe |= method.paper.get(parse_name(self.data)[0], {})
-        defaults = {name: value for name, value in recipe.items() if can_have(self.data, KEYS[name])}
+        defaults = {name: value for name, value in recipe.items() if name in keys_for(self.data)}
         by_step = (self.schedule or defaults["schedule"]) == "step"
         for name, key in KEYS.items():
             value = getattr(self, name)
@@ -175,14 +174,14 @@ class RunConfig:
         if key.of is Of.METHOD and key.name not in own:
             has = ", ".join(own) or "none of its own"
             raise ConfigError(f"method {self.method!r} does not use {key.name!r} (it has: {has})")
-        if not can_have(self.data, key):
+        if key.name not in keys_for(self.data):
             raise ConfigError(f"data={self.data} does not use {key.name!r}")
         if key.of is Of.STEP and not by_step:
             raise ConfigError(f"{key.name} belongs to schedule=step, and this run's schedule is trapezoid")
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain values, without what the method does not use."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name in KEYS if (value := getattr(self, name)) is not None}
 
     @cached_property
     def hash(self) -> str:
@@ -238,6 +237,12 @@ def config_from(values: dict[str, Any]) -> RunConfig:
 
 
 KEYS = keys_of(RunConfig)
+
+
+@lru_cache
+def keys_for(data: str) -> frozenset[str]:
+    """The names of the keys that `can_have` allows a data set: a table makes hundreds of configs of one set."""
+    return frozenset(name for name, key in KEYS.items() if can_have(data, key))
 
 
 OF_SOME_SETS = {"classes": WITH_CONTEMPT, "person": (OWN,), "votes": ("ferplus",)}

@@ -17,10 +17,11 @@ PAPER_CSV = ROOT / "fercore" / "papers" / "published.csv"
 
 def course_folder() -> Path:
     """The checkout; else the nearest folder at or above the current one in which the course lies; else the current one."""
+    if CHECKOUT:
+        return ROOT
     here = Path.cwd()
     parts = ("notebooks/00_start_here.ipynb", "results/index.csv")
-    found = (place for place in (here, *here.parents) if all((place / part).is_file() for part in parts))
-    return ROOT if CHECKOUT else next(found, here)
+    return next((place for place in (here, *here.parents) if all((place / part).is_file() for part in parts)), here)
 
 
 COURSE = course_folder()  # in a checkout and in a folder of the course it has the next three
@@ -56,7 +57,9 @@ def folder(variable: str, default: Path) -> Path:
     given = os.environ.get(variable)
     if not given:
         return default
-    os.environ[variable] = os.path.normpath(standing() / os.path.expanduser(given))
+    if not os.path.isabs(given):  # asked for with every run that is looked up, by then it is
+        given = standing() / os.path.expanduser(given)
+    os.environ[variable] = os.path.normpath(given)
     return Path(os.environ[variable])
 
 

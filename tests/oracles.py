@@ -41,7 +41,7 @@ def random_like(x: Tensor, seed: int = 7) -> Tensor:
 
 
 def squared(a: Tensor, b: Tensor) -> float:
-    return math.fsum((float(p) - float(q)) ** 2 for p, q in zip(a, b, strict=True))
+    return math.fsum((p - q) ** 2 for p, q in zip(a.tolist(), b.tolist(), strict=True))
 
 
 def sigmoid(value: Tensor) -> float:

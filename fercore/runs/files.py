@@ -117,8 +117,13 @@ def checksum(content: Any) -> str:
     return total.hexdigest()
 
 
+PLAIN = (str, int, float, bool, type(None))  # nearly all that a result holds, told without asking further
+
+
 def add(total: Any, content: Any) -> None:
-    if isinstance(content, Mapping):
+    if type(content) in PLAIN:
+        total.update(f"{content!r};".encode())
+    elif isinstance(content, Mapping):
         for key in sorted(content, key=repr):
             total.update(f"{key!r}:".encode())
             add(total, content[key])

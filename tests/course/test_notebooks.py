@@ -15,8 +15,9 @@ COMPARED_AT_LEAST = 4  # cells with an output that nbval compares
 CHECKS_AT_LEAST = 2
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.stem)
 def notebook(request):
+    """Read once for all tests, which only look at it."""
     return nbformat.read(request.param, as_version=4)
 
 

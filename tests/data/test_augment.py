@@ -41,14 +41,13 @@ def located(count: int, height: int, width: int) -> torch.Tensor:
 
 def found_places(views: torch.Tensor) -> list[tuple[int, int, bool]]:
     """Where each view of `located` was cut, and whether it is mirrored; every pixel is checked to fit."""
-    places = []
-    for rows, columns in views.int():
-        top, left, mirrored = rows[0, 0].item(), columns[0].min().item(), (columns[0, 0] > columns[0, -1]).item()
-        steps = torch.arange(rows.shape[0])
-        assert (rows == (top + steps)[:, None]).all()
-        assert (columns == left + (steps.flip(0) if mirrored else steps)).all()
-        places.append((top, left, mirrored))
-    return places
+    rows, columns = views.int().unbind(dim=1)
+    top, left, mirrored = rows[:, 0, 0], columns[:, 0].amin(dim=1), columns[:, 0, 0] > columns[:, 0, -1]
+    steps = torch.arange(views.shape[-1])
+    across = torch.where(mirrored[:, None], steps.flip(0), steps)
+    assert (rows == top[:, None, None] + steps[:, None]).all()
+    assert (columns == (left[:, None] + across)[:, None]).all()
+    return list(zip(top.tolist(), left.tolist(), mirrored.tolist(), strict=True))
 
 
 def slow_cut(image: torch.Tensor, top: int, left: int, mirrored: bool, side: int) -> torch.Tensor:
@@ -185,22 +184,21 @@ def test_multi_scale_of_a_flat_image_is_flat_and_keeps_the_order_of_the_batch():
 
 def erased_boxes(before: torch.Tensor, after: torch.Tensor) -> list[tuple[int, int, int, int] | None]:
     """(top, left, bottom, right) of what changed in each image; checks that it is a full box of the image's mean color."""
-    boxes = []
-    for old, new in zip(before, after, strict=True):
-        changed = (old != new).any(dim=0)
-        if not changed.any():
-            boxes.append(None)
-            continue
-        rows, columns = changed.any(dim=1).nonzero()[:, 0], changed.any(dim=0).nonzero()[:, 0]
-        top, bottom, left, right = rows.min().item(), rows.max().item() + 1, columns.min().item(), columns.max().item() + 1
-        inside = new[:, top:bottom, left:right]
-        color = old.double().mean(dim=(1, 2)).round().byte()
-        assert torch.equal(inside, color[:, None, None].expand_as(inside))
-        outside = torch.ones_like(changed)
-        outside[top:bottom, left:right] = False
-        assert torch.equal(new[:, outside], old[:, outside])
-        boxes.append((top, left, bottom, right))
-    return boxes
+    changed = (before != after).any(dim=1)
+    top, bottom, in_rows = span(changed.any(dim=2))
+    left, right, in_columns = span(changed.any(dim=1))
+    color = (before.sum(dim=(2, 3)).double() / changed[0].numel()).round().byte()
+    boxes = (in_rows[:, None, :, None] & in_columns[:, None, None]) & changed.any(dim=(1, 2))[:, None, None, None]
+    assert torch.equal(after, torch.where(boxes, color[:, :, None, None], before))
+    sides = (side.tolist() for side in (top, left, bottom, right))
+    return [tuple(box) if hit else None for *box, hit in zip(*sides, boxes.any(dim=(1, 2, 3)).tolist(), strict=True)]
+
+
+def span(hit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of each row its first hit, the place after its last one, and all places from the one to the other."""
+    first, end = hit.int().argmax(dim=1), hit.shape[1] - hit.flip(1).int().argmax(dim=1)
+    places = torch.arange(hit.shape[1])
+    return first, end, (first[:, None] <= places) & (places < end[:, None])
 
 
 def striped(count: int, height: int, width: int) -> torch.Tensor:

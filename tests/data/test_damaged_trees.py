@@ -149,7 +149,8 @@ def bomb(place: str, size: int) -> Damage:
     """An npz file whose one array unpacks to `size` zeros."""
 
     def damage(root: Path) -> None:
-        with zipfile.ZipFile(root / place, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("pixels.npy", "w") as file:
+        packed = zipfile.ZipFile(root / place, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        with packed as archive, archive.open("pixels.npy", "w") as file:
             for _ in range(size // 2**24):
                 file.write(bytes(2**24))
 

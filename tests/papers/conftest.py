@@ -13,3 +13,9 @@ def shipped_results(monkeypatch):
     monkeypatch.setattr(shipped, "RESULTS", RESULTS)
     shipped.shipped_index.cache_clear()
     return shipped.shipped_index()
+
+
+@pytest.fixture
+def no_data(tmp_path, monkeypatch):
+    """An empty data folder: made-up runs are of no set that happens to be here, and none is read to compare them with."""
+    monkeypatch.setenv("FERCORE_DATA", str(tmp_path / "data"))

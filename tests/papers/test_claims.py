@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fercore.evaluation.compare import stored
 from fercore.evaluation.stats import Estimate, estimate, narrow_enough, paired_difference
 from fercore.papers import claims, markdown
 from fercore.papers.claims import (
@@ -28,8 +29,9 @@ from fercore.papers.experiments import table_3_3, table_4_1, tuplet_accuracies
 from fercore.papers.markdown import to_document, to_verdicts
 from fercore.papers.published import published
 from fercore.papers.tables import on_published_schedule, on_whole_network
-from fercore.runs.find import find_results
 from tests.papers.test_report import FACES, pretend
+
+pytestmark = pytest.mark.usefixtures("no_data")
 
 
 def between(low: float, high: float) -> Estimate:
@@ -84,12 +86,12 @@ def test_a_value_that_is_no_number_is_no_verdict():
 @pytest.mark.usefixtures("shipped_results")
 def test_no_difference_crosses_precisions(monkeypatch):
     compared, judge = [], claims.judged
-    monkeypatch.setattr(claims, "judged", lambda *of: compared.append([*of[0], *of[1]]) or judge(*of))
+    monkeypatch.setattr(claims, "judged", lambda *of: compared.append(stored([*of[0], *of[1]], of[-1])) or judge(*of))
     claims_table("laptop")
-    assert len(compared) > 100
-    for configs in compared:
-        runs = [run for run in find_results(configs) if run and not run.diverged]
-        assert len({run.provenance.get("precision", "fp32") for run in runs}) <= 1, configs[0].id
+    assert sum(map(bool, compared)) > 100
+    for results in compared:
+        runs = [run for run in results if not run.diverged]
+        assert len({run.provenance.get("precision", "fp32") for run in runs}) <= 1, runs[0].config.id
 
 
 @pytest.mark.usefixtures("shipped_results")

@@ -24,6 +24,7 @@ from fercore.runs.find import find_record
 from tests.messages import one_line
 from tests.papers.pretend import pretend
 
+pytestmark = pytest.mark.usefixtures("no_data")
 TUPLET_TABLES = tuple(f"table {number}" for number in range(1, 6))
 FACES = ["Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral"]
 

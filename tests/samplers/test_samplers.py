@@ -13,11 +13,12 @@ from tests.oracles import batches, peak_memory, random_batch, searched, squared
 
 
 def slow_ms(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-    n = torch.empty_like(x)
-    for i in range(len(x)):
-        for j in range(x.shape[1]):
-            others = [k for k in range(len(c)) if k != y[i]]
-            n[i, j] = c[min(others, key=lambda k: abs(float(x[i, j]) - float(c[k, j]))), j]  # min keeps the first
+    n, columns = torch.empty_like(x), c.T.tolist()
+    for i, (row, label) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
+        others = [k for k in range(len(c)) if k != label]
+        for j, value in enumerate(row):
+            distances = [abs(value - center) for center in columns[j]]
+            n[i, j] = c[min(others, key=distances.__getitem__), j]  # min keeps the first
     return n
 
 
