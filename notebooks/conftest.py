@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-
 from tests.kernels import FORKS, LOADED, fork_kernels
 
 KERNELS = {
@@ -12,8 +11,8 @@ KERNELS = {
 }  # shipped results are shown, nothing is trained; one a worker
 
 fork_kernels()
-tests = sys.modules.get("tests.forks")  # where they run in the same process: there is one server for all
-FORKS.set_forkserver_preload([*(tests.PRELOADED if tests else ()), *LOADED])
+forks = sys.modules.get("tests.forks")  # where they run in the same process: there is one server for all
+FORKS.set_forkserver_preload([*(forks.PRELOADED if forks else ()), *LOADED])
 
 
 @pytest.hookimpl(wrapper=True)
