@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
-FORKS = multiprocessing.get_context("forkserver")
+FORKS = multiprocessing.get_context("forkserver")  # as the library has it, whose module would load PyTorch in each pytest
 LOADED = ["ipykernel.kernelapp", "fercore.course.cells", "fercore.course.figures", "fercore.papers.report", "simfer.render"]
 
 
